@@ -1,0 +1,44 @@
+//! An instance over the public AWS API.
+//!
+//! [`client`] speaks the wire protocols; one file per service says how to list, describe, create, update and delete.
+//! Adding a service is one file and one line in [`services`].
+
+use async_trait::async_trait;
+
+use crate::core::address::Address;
+use crate::core::content::Contents;
+use crate::error::Result;
+use crate::instance::{Sink, Stage, Step};
+
+/// One AWS service: how its resources become records and records become resources.
+#[async_trait]
+pub trait Service: Send + Sync {
+    /// As the AWS command line calls it, and as it stands in addresses: `s3`.
+    fn name(&self) -> &'static str;
+
+    /// Whether its resources stand in no region (IAM) or are listed for all regions at once (S3).
+    fn is_global(&self) -> bool {
+        false
+    }
+
+    /// When the record at this address (always of this service) is put back.
+    fn stage(&self, address: &Address) -> Stage;
+
+    /// Reads everything of one region (any, for a global service) into `sink`.
+    async fn capture(&self, cx: &Scope<'_>, sink: &dyn Sink) -> Result<()>;
+
+    /// Carries out one step.
+    async fn apply(&self, cx: &Scope<'_>, step: &Step, contents: &dyn Contents) -> Result<()>;
+}
+
+/// Where a service works: with which client, in which account and region, on which make of emulator.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The region that requests are signed for.
+    pub region: &'a str,
+}
+
+/// Every service, in the order in which they are shown.
+pub fn services() -> Vec<Box<dyn Service>> {
+    vec![]
+}

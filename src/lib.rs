@@ -1,0 +1,10 @@
+//! peapod shares snapshots of a local cloud emulator's state straight between teammates.
+
+pub mod core;
+pub mod error;
+pub mod instance;
+pub mod limits;
+pub mod store;
+pub mod tree;
+
+pub use error::{Error, Result};

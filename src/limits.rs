@@ -1,0 +1,75 @@
+//! Every bound on what comes from a peer, a file or an instance, in one place.
+//!
+//! A bound is checked before the memory it guards is allocated. Sizes are bytes unless the name says otherwise.
+
+use std::time::Duration;
+
+/// How deep values may nest inside values.
+pub const NESTING: usize = 64;
+
+/// How many parts an address has at the most: account, region, service, kind, name, collection, item.
+pub const ADDRESS_PARTS: usize = 7;
+/// How few parts an address has: account, region, service, kind, name.
+pub const ADDRESS_PARTS_MIN: usize = 5;
+/// One part of an address. DynamoDB keys are the longest: 2,048 + 1,024 bytes, base64 and escapes included.
+pub const ADDRESS_PART: usize = 16 * 1024;
+/// A key part longer than this is cut and ends in its hash, so that a tree node always holds several entries.
+pub const KEY_PART: usize = 256;
+
+/// A record up to this size stands in its tree node; a larger one spills whole into a chunk of its own.
+pub const RECORD_INLINE: usize = 2 * 1024;
+/// A value up to this size stands in its record; a larger one is content.
+pub const VALUE_INLINE: usize = 1024;
+/// One record, spilled or not, its content not counted.
+pub const RECORD: usize = 4 * 1024 * 1024;
+
+/// Content is cut into chunks of at least this size (but for the last one).
+pub const CHUNK_MIN: usize = 16 * 1024;
+/// The size that content-defined cutting aims at. A power of two: fastcdc changed its cut points for others.
+pub const CHUNK_AVERAGE: usize = 128 * 1024;
+/// No chunk of content is larger.
+pub const CHUNK_MAX: usize = 1024 * 1024;
+/// Entries in one node of a chunk list.
+pub const LIST_ENTRIES: usize = 512;
+/// Levels of chunk lists: 512^4 chunks are far beyond what an S3 object can hold.
+pub const LIST_LEVELS: u8 = 4;
+
+/// The encoded size a tree node aims to stay above, where its level has enough entries.
+pub const NODE_MIN: usize = 4 * 1024;
+/// The encoded size at which a tree node is closed whatever its keys say.
+pub const NODE_SOFT: usize = 16 * 1024;
+/// No tree node is larger: [`NODE_SOFT`] and one entry of the largest legal size.
+pub const NODE_MAX: usize = 32 * 1024;
+/// Levels of a tree.
+pub const TREE_DEPTH: u8 = 16;
+
+/// Any object in the store: the largest is a spilled record.
+pub const OBJECT: usize = RECORD;
+/// One signed version. Its skip list is what makes it long.
+pub const VERSION: usize = 256 * 1024;
+/// Parents of one version.
+pub const VERSION_PARENTS: usize = 64;
+/// A commit message.
+pub const MESSAGE: usize = 64 * 1024;
+/// Skipped resources that a version names; the rest is counted in one last line.
+pub const VERSION_SKIPPED: usize = 500;
+/// A pod's, team's or member's name.
+pub const NAME: usize = 100;
+
+/// A pack is closed when its next chunk would take it over this size.
+pub const PACK: usize = 16 * 1024 * 1024;
+/// Memory of the chunk index's page cache.
+pub const INDEX_CACHE: usize = 64 * 1024 * 1024;
+
+/// Requests that a capture or an inject has open at one instance.
+pub const INSTANCE_REQUESTS: usize = 32;
+/// One answer of an instance that is not an object's body. Larger ones are refused before they are read.
+pub const INSTANCE_ANSWER: usize = 64 * 1024 * 1024;
+/// How long an instance may take to accept a connection.
+pub const INSTANCE_CONNECT: Duration = Duration::from_secs(5);
+/// How long an instance may be silent in the middle of an answer.
+pub const INSTANCE_SILENCE: Duration = Duration::from_secs(60);
+/// Pages of one listing, so that an instance that repeats its last page ends.
+pub const INSTANCE_PAGES: usize = 1_000_000;
+/// How often a resource that changes under a capture is taken again before it is noted and left.
+pub const RECAPTURES: usize = 3;

@@ -1,0 +1,3 @@
+//! peapod's command line.
+
+fn main() {}
