@@ -1,5 +1,6 @@
 //! peapod shares snapshots of a local cloud emulator's state straight between teammates.
 
+pub mod app;
 pub mod core;
 pub mod error;
 pub mod instance;

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod name;
 pub mod objects;
 pub mod record;
+pub mod reference;
 pub mod select;
 pub mod value;
 pub mod version;

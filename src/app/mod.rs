@@ -1,0 +1,33 @@
+//! The journeys: one file per thing a user does, on top of store, tree, sync, net and instance.
+//!
+//! A command is a [`Request`] with a [`Context`], run on an [`App`] by [`run`], and says how it goes through
+//! [`Events`]. Whether that happens in the command's own process or in a node at the other end of a socket
+//! (`control`) makes no difference to a journey.
+
+pub mod commit;
+pub mod context;
+pub mod delete;
+pub mod diff;
+pub mod events;
+pub mod history;
+pub mod home;
+pub mod inject;
+pub mod inspect;
+pub mod instance;
+pub mod maintenance;
+pub mod merge;
+pub mod node;
+pub mod pull;
+pub mod push;
+pub mod request;
+pub mod state;
+pub mod status;
+pub mod team;
+pub mod undo;
+pub mod views;
+
+pub use context::Context;
+pub use events::Events;
+pub use home::Home;
+pub use request::{Journey, Reply, Request, run};
+pub use state::App;

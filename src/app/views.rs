@@ -1,0 +1,95 @@
+//! What several answers have in common, with the field names that scripts rely on. Ids are lower-case hex, times RFC 3339.
+
+use serde::{Deserialize, Serialize};
+
+/// One version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// The pod it belongs to.
+    pub pod: String,
+    /// Its name.
+    pub version: String,
+    /// The tree that holds its state.
+    pub root: String,
+    /// Its author's key; none for a merge without conflicts.
+    pub author: Option<String>,
+    /// The author's name in the roster, if known.
+    pub member: Option<String>,
+    /// The versions it follows.
+    pub parents: Vec<String>,
+    /// What the author says about it.
+    pub message: String,
+    /// When it was made.
+    pub created: Option<String>,
+    /// How many records.
+    pub records: u64,
+    /// Records and contents together, before dedup and compression.
+    pub bytes: u64,
+    /// What the capture had to leave out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Something that could not be captured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The address, or its leading parts.
+    pub address: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How many records differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// There now and not before.
+    pub added: u64,
+    /// Different.
+    pub changed: u64,
+    /// There before and not now.
+    pub removed: u64,
+}
+
+impl Counts {
+    /// Whether nothing differs.
+    pub fn is_zero(&self) -> bool {
+        *self == Counts::default()
+    }
+}
+
+/// An address where two sides disagree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictView {
+    /// Where.
+    pub address: String,
+    /// What each side did, for a person.
+    pub reason: String,
+}
+
+/// Something that an emulator did not keep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Where.
+    pub address: String,
+    /// What of it: attributes by name, or all of it.
+    pub reason: String,
+}
+
+/// One operation of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStep {
+    /// `create`, `update` or `delete`.
+    pub op: String,
+    /// Where.
+    pub address: String,
+}
+
+/// One attribute that differs; none where a side does not have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttributeChange {
+    /// Its name, dotted below the first level.
+    pub attribute: String,
+    /// What the first side has.
+    pub before: Option<serde_json::Value>,
+    /// What the second side has.
+    pub after: Option<serde_json::Value>,
+}
