@@ -33,6 +33,8 @@ pub const CHUNK_MAX: usize = 1024 * 1024;
 pub const LIST_ENTRIES: usize = 512;
 /// Levels of chunk lists: 512^4 chunks are far beyond what an S3 object can hold.
 pub const LIST_LEVELS: u8 = 4;
+/// One node of a chunk list: a name and a length for each entry.
+pub const LIST: usize = 48 * LIST_ENTRIES;
 
 /// The encoded size a tree node aims to stay above, where its level has enough entries.
 pub const NODE_MIN: usize = 4 * 1024;

@@ -15,15 +15,20 @@ use crate::error::Result;
 /// A record as its tree node holds it: comparable without being decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leaf {
-    /// The record's encoding.
-    Inline(Bytes),
+    /// A record in the node itself.
+    Inline {
+        /// Its encoding.
+        bytes: Bytes,
+        /// The size of its content, 0 if it has none.
+        content: u64,
+    },
     /// A record too large for the node.
     Spilled {
         /// Its name as [`Kind::Record`].
         name: Name,
         /// The length of its encoding.
         length: u64,
-        /// The size of its content.
+        /// The size of its content, 0 if it has none.
         content: u64,
     },
 }
