@@ -3,7 +3,27 @@
 //! [`client`] speaks the wire protocols; one file per service says how to list, describe, create, update and delete.
 //! Adding a service is one file and one line in [`services`].
 
+mod account;
+pub mod bodies;
+mod client;
+mod endpoint;
+mod errors;
+pub mod quirks;
+mod request;
+mod scope;
+mod sign;
+pub mod tags;
+mod xml;
+
 use async_trait::async_trait;
+
+pub use self::client::{Client, Streamed};
+pub use self::errors::ApiError;
+pub use self::quirks::Emulator;
+pub use self::request::{Answer, Api, Method, Request};
+pub use self::scope::{Pages, Scope, settled};
+pub use self::sign::Login;
+pub use self::xml::{escape, items};
 
 use crate::core::address::Address;
 use crate::core::content::Contents;
@@ -29,13 +49,6 @@ pub trait Service: Send + Sync {
 
     /// Carries out one step.
     async fn apply(&self, cx: &Scope<'_>, step: &Step, contents: &dyn Contents) -> Result<()>;
-}
-
-/// Where a service works: with which client, in which account and region, on which make of emulator.
-#[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
-    /// The region that requests are signed for.
-    pub region: &'a str,
 }
 
 /// Every service, in the order in which they are shown.
