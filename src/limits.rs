@@ -75,3 +75,10 @@ pub const INSTANCE_SILENCE: Duration = Duration::from_secs(60);
 pub const INSTANCE_PAGES: usize = 1_000_000;
 /// How often a resource that changes under a capture is taken again before it is noted and left.
 pub const RECAPTURES: usize = 3;
+
+/// One message on the control socket. The largest is a document of a journey that has no rows: a plan, a list of pods.
+pub const CONTROL_FRAME: usize = 256 * 1024 * 1024;
+/// How long a caller at the control socket may take to say what it wants.
+pub const CONTROL_HELLO: Duration = Duration::from_secs(10);
+/// How long a command waits for another one on the same home.
+pub const HOME_WAIT: Duration = Duration::from_secs(15 * 60);

@@ -55,30 +55,44 @@ impl fmt::Debug for Target {
 }
 
 impl Context {
+    /// For commands that touch no instance: nothing of the environment that could be wrong is read.
+    pub fn without_instance() -> Result<Context> {
+        let none = Credentials::new(NO_CREDENTIALS, NO_CREDENTIALS, None, None, "peapod");
+        Self::new(DEFAULT_INSTANCE.to_owned(), false, &none, DEFAULT_REGION.to_owned())
+    }
+
     /// Resolves the caller's credentials and region as every AWS tool does: environment, then profile files.
     ///
     /// Instance: `url`, then `PEAPOD_INSTANCE`, then `AWS_ENDPOINT_URL`, then [`DEFAULT_INSTANCE`].
     pub async fn resolve(url: Option<String>, allow_remote: bool) -> Result<Context> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = url.or_else(|| variable("PEAPOD_INSTANCE")).or_else(|| variable("AWS_ENDPOINT_URL"));
         let credentials = credentials(variable("AWS_PROFILE").as_deref()).await?;
         let region = match EnvironmentVariableRegionProvider::new().region().await {
             Some(region) => Some(region),
             None => ProfileFileRegionProvider::new().region().await,
         };
+        let region = region.map_or_else(|| DEFAULT_REGION.to_owned(), |region| region.to_string());
+        Self::new(url.unwrap_or_else(|| DEFAULT_INSTANCE.to_owned()), allow_remote, &credentials, region)
+    }
+
+    fn new(url: String, allow_remote: bool, credentials: &Credentials, region: String) -> Result<Context> {
         Ok(Context {
             instance: Target {
-                url: url.unwrap_or_else(|| DEFAULT_INSTANCE.to_owned()),
+                url,
                 allow_remote,
                 access_key: credentials.access_key_id().to_owned(),
                 secret_key: credentials.secret_access_key().to_owned(),
                 session_token: credentials.session_token().map(str::to_owned),
-                region: region.map_or_else(|| DEFAULT_REGION.to_owned(), |region| region.to_string()),
+                region,
             },
             directory: std::env::current_dir().context("the working directory is gone")?,
             user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "me".to_owned()),
         })
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Emulators take any credentials, so having none is no error; naming a profile that gives none is.

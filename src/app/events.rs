@@ -119,6 +119,18 @@ impl Events {
         sent.map_err(|_| Error::failed("nobody reads the answer any more"))
     }
 
+    /// Says what someone else said: the node's words in the command that asked.
+    ///
+    /// Fails when nobody listens any more.
+    pub async fn pass(&self, event: Event) -> Result<()> {
+        self.sender.send(event).await.map_err(|_| Error::failed("nobody reads the answer any more"))
+    }
+
+    /// Waits until the user breaks off.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Whether the user has broken off: the journey shall come to a safe end soon.
     pub fn stopped(&self) -> bool {
         self.stop.is_cancelled()

@@ -6,6 +6,8 @@
 
 pub mod commit;
 pub mod context;
+pub mod control;
+pub mod daemon;
 pub mod delete;
 pub mod diff;
 pub mod events;

@@ -22,6 +22,8 @@ pub struct Reply {
 pub trait Journey: Into<Request> {
     /// What it ends with.
     type Outcome: Serialize + DeserializeOwned;
+    /// The arrays of its document that come as rows.
+    const ROWS: &'static [&'static str] = &[];
 
     /// The outcome in a reply to this request.
     fn outcome(reply: &Reply) -> Result<Self::Outcome> {
@@ -43,7 +45,7 @@ enum Manner {
 
 /// One line per command: its request, how it runs, what runs it, and its outcome.
 macro_rules! journeys {
-    ($($(#[$doc:meta])* $name:ident($request:ty) $manner:ident $run:path => $outcome:ty;)*) => {
+    ($($(#[$doc:meta])* $name:ident($request:ty) $manner:ident $run:path => $outcome:ty $(, rows $rows:expr)?;)*) => {
         /// What a command asks for.
         #[derive(Debug, Clone, Serialize, Deserialize)]
         #[serde(tag = "command", rename_all = "kebab-case")]
@@ -60,6 +62,7 @@ macro_rules! journeys {
 
             impl Journey for $request {
                 type Outcome = $outcome;
+                $(const ROWS: &'static [&'static str] = &$rows;)?
             }
         )*
 
@@ -83,11 +86,11 @@ journeys! {
     Pull(pull::Pull) Itself pull::run => pull::PullOutcome;
     Fetch(pull::Fetch) Reads pull::fetch => pull::FetchOutcome;
     List(history::List) Reads history::list => history::ListOutcome;
-    Log(history::Log) Reads history::log => history::LogOutcome;
+    Log(history::Log) Reads history::log => history::LogOutcome, rows ["versions"];
     Show(history::Show) Reads history::show => crate::app::views::VersionView;
     Blame(history::Blame) Reads history::blame => history::BlameOutcome;
-    Inspect(inspect::Inspect) Reads inspect::run => inspect::InspectOutcome;
-    Diff(diff::Diff) Reads diff::run => diff::DiffOutcome;
+    Inspect(inspect::Inspect) Reads inspect::run => inspect::InspectOutcome, rows ["records"];
+    Diff(diff::Diff) Reads diff::run => diff::DiffOutcome, rows ["added", "changed", "removed", "details"];
     Merge(merge::Merge) Alone merge::run => merge::MergeOutcome;
     Delete(delete::Delete) Alone delete::run => delete::DeleteOutcome;
     Gc(maintenance::Gc) Alone maintenance::gc => maintenance::GcOutcome;
