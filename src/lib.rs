@@ -6,6 +6,7 @@ pub mod error;
 pub mod instance;
 pub mod limits;
 pub mod store;
+pub mod sync;
 pub mod tree;
 
 pub use error::{Error, Result};

@@ -82,3 +82,48 @@ pub const CONTROL_FRAME: usize = 256 * 1024 * 1024;
 pub const CONTROL_HELLO: Duration = Duration::from_secs(10);
 /// How long a command waits for another one on the same home.
 pub const HOME_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// One signed head: a pod's name, three hashes, a key, some numbers.
+pub const HEAD: usize = 512;
+/// One roster entry: the longest names the last heads of a removed member. With its signature it fits a gossip message.
+pub const ROSTER_ENTRY: usize = 60 * 1024;
+/// Last heads that one roster entry names.
+pub const KEPT_HEADS: usize = 400;
+/// Links with one number that a chain takes while the one that an admin has named is still missing.
+pub const FORK_BRANCHES: usize = 4;
+/// Pods in which one author's heads are kept.
+pub const PODS_PER_AUTHOR: usize = 1_000;
+/// Members a team ever has, removed ones included.
+pub const MEMBERS: usize = 1_000;
+/// Links whose predecessor is not held yet, kept aside for when it comes.
+pub const PARKED: usize = 1_024;
+
+/// One gossip message.
+pub const GOSSIP: usize = 64 * 1024;
+/// One message of a conversation between two nodes.
+pub const MESSAGE_SYNC: usize = 4 * 1024 * 1024;
+/// Lines of one summary: as many as fit a message.
+pub const SUMMARY_LINES: usize = 16 * 1024;
+/// Ranges of links asked for in one message.
+pub const WANTS: usize = 1_024;
+/// Links given in one message.
+pub const GIVE_LINKS: usize = 1_024;
+/// Bytes of links given in one message.
+pub const GIVE_BYTES: usize = 1024 * 1024;
+/// How far one question reaches back along a chain whose branch is unknown.
+pub const BACKTRACK: u64 = 256;
+/// Objects asked for in one `locate`.
+pub const LOCATE: usize = 16 * 1024;
+
+/// One message of a stranger: a join request, or what answers it. Small, since anybody may send one.
+pub const MESSAGE_JOIN: usize = 2 * 1024;
+/// Words of a refusal.
+pub const REFUSAL: usize = 500;
+/// An invite's text.
+pub const TICKET: usize = 4 * 1024;
+/// Addresses in an invite.
+pub const TICKET_ADDRESSES: usize = 16;
+/// One address in an invite.
+pub const TICKET_ADDRESS: usize = 200;
+/// Invites that are open at one node.
+pub const INVITES: usize = 64;

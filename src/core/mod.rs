@@ -7,13 +7,19 @@
 //! [`objects::Objects`] the one way to reach what a name stands for.
 
 pub mod address;
+pub mod chain;
 pub mod codec;
 pub mod content;
+pub mod fold;
+pub mod head;
 pub mod identity;
 pub mod name;
 pub mod objects;
 pub mod record;
+pub mod roster;
 pub mod reference;
 pub mod select;
+pub mod signed;
+pub mod ticket;
 pub mod value;
 pub mod version;

@@ -1,0 +1,6 @@
+//! What nodes of a team tell each other and what they believe of it: state machines without I/O.
+//!
+//! Messages and the time go in; what to store, to answer, to gossip and to report comes out. `net` carries the
+//! messages, the app keeps what is to be stored.
+
+pub mod message;
