@@ -8,6 +8,7 @@ pub mod bodies;
 mod client;
 mod endpoint;
 mod errors;
+mod iam;
 pub mod quirks;
 mod request;
 mod scope;
@@ -53,5 +54,5 @@ pub trait Service: Send + Sync {
 
 /// Every service, in the order in which they are shown.
 pub fn services() -> Vec<Box<dyn Service>> {
-    vec![]
+    vec![Box::new(iam::Iam)]
 }

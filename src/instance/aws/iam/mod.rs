@@ -1,0 +1,130 @@
+//! IAM: customer managed policies, roles and users with what is attached to them.
+//!
+//! What AWS or the emulator brings along (AWS-managed policies, service-linked roles) is not recorded; attachments to
+//! AWS-managed policies are. Groups are not recorded yet. Access keys and passwords never are: an instance does not
+//! give their secrets, so nothing could bring them back.
+
+mod policy;
+mod principal;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use crate::core::address::Address;
+use crate::core::content::Contents;
+use crate::core::value::Value;
+use crate::error::{Error, Result};
+use crate::instance::aws::{Api, ApiError, Scope, Service, tags};
+use crate::instance::{Sink, Stage, Step};
+
+const API: Api = Api::query("iam", "2010-05-08");
+
+/// The service.
+pub struct Iam;
+
+#[async_trait]
+impl Service for Iam {
+    fn name(&self) -> &'static str {
+        "iam"
+    }
+
+    fn is_global(&self) -> bool {
+        true
+    }
+
+    /// Policies come first: roles and users refer to them by attachment and as permissions boundary.
+    fn stage(&self, address: &Address) -> Stage {
+        match address.kind() {
+            "policy" => Stage::Foundation,
+            _ => Stage::Resource,
+        }
+    }
+
+    async fn capture(&self, cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
+        policy::capture(cx, sink).await?;
+        principal::ROLE.capture(cx, sink).await?;
+        principal::USER.capture(cx, sink).await
+    }
+
+    async fn apply(&self, cx: &Scope<'_>, step: &Step, _contents: &dyn Contents) -> Result<()> {
+        match step.address.kind() {
+            "policy" => policy::apply(cx, step).await,
+            "role" => principal::ROLE.apply(cx, step).await,
+            "user" => principal::USER.apply(cx, step).await,
+            kind => Err(Error::failed(format!("this peapod can't restore an IAM {kind}"))
+                .hint("it was captured by a newer peapod: update this one")),
+        }
+    }
+}
+
+/// The parameters of one query request.
+type Params = Vec<(String, String)>;
+
+fn params<const N: usize>(pairs: [(&str, &str); N]) -> Params {
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+async fn call(cx: &Scope<'_>, action: &str, params: &Params) -> Result<Json, ApiError> {
+    let pairs: Vec<(&str, &str)> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    cx.query(&API, action, &pairs).await
+}
+
+/// Tags as a request spells them: `Tags.member.1.Key=..`.
+fn tag_params(pairs: &[(String, String)]) -> Params {
+    let numbered = pairs.iter().enumerate().flat_map(|(index, (key, value))| {
+        let prefix = format!("Tags.member.{}", index + 1);
+        [(format!("{prefix}.Key"), key.clone()), (format!("{prefix}.Value"), value.clone())]
+    });
+    numbered.collect()
+}
+
+/// Brings the tags of one entity, named by `name`, from `before` to `after`.
+async fn retag(
+    cx: &Scope<'_>,
+    kind: &str,
+    name: (&str, &str),
+    before: Option<&Value>,
+    after: Option<&Value>,
+) -> Result<()> {
+    let (put, removed) = tags::changes(before, after);
+    if !removed.is_empty() {
+        let mut untag = params([name]);
+        untag.extend(
+            removed.iter().enumerate().map(|(index, key)| (format!("TagKeys.member.{}", index + 1), key.clone())),
+        );
+        call(cx, &format!("Untag{kind}"), &untag).await?;
+    }
+    if !put.is_empty() {
+        let mut tag = params([name]);
+        tag.extend(tag_params(&put));
+        call(cx, &format!("Tag{kind}"), &tag).await?;
+    }
+    Ok(())
+}
+
+/// A policy document out of an answer. IAM percent-encodes it; a document begins with a brace, so one that an
+/// emulator did not encode is told apart.
+fn document(cx: &Scope<'_>, text: &str) -> Value {
+    if text.trim_start().starts_with('{') {
+        return cx.document(text);
+    }
+    cx.document(&percent_encoding::percent_decode_str(text).decode_utf8_lossy())
+}
+
+fn text<'a>(json: &'a Json, name: &str) -> Option<&'a str> {
+    json[name].as_str().filter(|text| !text.is_empty())
+}
+
+/// Whether AWS or the emulator made it, not the user.
+fn is_built_in(arn: &str, path: &str) -> bool {
+    arn.contains(":iam::aws:") || path.starts_with("/aws-service-role/")
+}
+
+/// An answer that says "there is none" is none.
+fn found<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
