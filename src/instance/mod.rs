@@ -30,6 +30,11 @@ pub struct Identity {
 
 /// Takes what a capture finds, from many tasks at once and in any order.
 pub trait Sink: Send + Sync {
+    /// Whether a record at this address is asked for; what is not need not be read at all.
+    fn wants(&self, address: &Address) -> bool {
+        let _ = address;
+        true
+    }
     /// A resource or item. Called once per address; the last call wins where a resource was taken again.
     fn record(&self, address: Address, record: Record) -> Result<()>;
     /// Something that could not be captured. What is absent under its prefix is not deleted.

@@ -6,11 +6,15 @@
 mod account;
 pub mod bodies;
 mod client;
+mod detect;
 mod endpoint;
 mod errors;
 mod iam;
+mod instance;
 pub mod quirks;
+mod regions;
 mod request;
+mod reset;
 mod scope;
 mod sign;
 pub mod tags;
@@ -20,6 +24,7 @@ use async_trait::async_trait;
 
 pub use self::client::{Client, Streamed};
 pub use self::errors::ApiError;
+pub use self::instance::{Aws, Options};
 pub use self::quirks::Emulator;
 pub use self::request::{Answer, Api, Method, Request};
 pub use self::scope::{Pages, Scope, settled};
@@ -40,6 +45,17 @@ pub trait Service: Send + Sync {
     /// Whether its resources stand in no region (IAM) or are listed for all regions at once (S3).
     fn is_global(&self) -> bool {
         false
+    }
+
+    /// A cheap listing call, by which an instance shows whether it offers the service.
+    fn probe(&self) -> Option<Request> {
+        None
+    }
+
+    /// What can't be captured or put back on this make of emulator, for a person; none when all can.
+    fn partial(&self, emulator: Emulator) -> Option<&'static str> {
+        let _ = emulator;
+        None
     }
 
     /// When the record at this address (always of this service) is put back.

@@ -18,12 +18,26 @@ use crate::core::address::GLOBAL_REGION;
 use crate::error::{Context, Error, Result};
 
 /// Whose calls they are, and the region they go to when nothing else says one.
-#[derive(Debug, Clone)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Login {
-    /// The key pair; `test`/`test` when none is configured.
-    pub credentials: Credentials,
+    /// `test` when none is configured. Some emulators take twelve digits as the account.
+    pub access_key: String,
+    /// `test` when none is configured.
+    pub secret_key: String,
+    /// Comes with temporary credentials.
+    pub session_token: Option<String>,
     /// `us-east-1` when none is configured.
     pub region: String,
+}
+
+/// Without the secrets: a login must be able to stand in a log.
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login")
+            .field("access_key", &self.access_key)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The region that global services are signed for, and that stands for "none configured".
@@ -50,7 +64,12 @@ impl Login {
             Some(region) => Some(region),
             None => ProfileFileRegionProvider::builder().build().region().await,
         };
-        Ok(Login { credentials, region: region.map_or_else(|| DEFAULT_REGION.into(), |region| region.to_string()) })
+        Ok(Login {
+            access_key: credentials.access_key_id().to_owned(),
+            secret_key: credentials.secret_access_key().to_owned(),
+            session_token: credentials.session_token().map(str::to_owned),
+            region: region.map_or_else(|| DEFAULT_REGION.into(), |region| region.to_string()),
+        })
     }
 }
 
@@ -74,7 +93,8 @@ impl Login {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         }
         let region = if request.region == GLOBAL_REGION { DEFAULT_REGION } else { request.region };
-        let identity = self.credentials.clone().into();
+        let (access, secret, token) = (&self.access_key, &self.secret_key, self.session_token.clone());
+        let identity = Credentials::new(access, secret, token, None, "peapod").into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(region)

@@ -1,0 +1,201 @@
+//! [`Aws`]: all services of one endpoint as one [`Instance`].
+
+use async_trait::async_trait;
+use futures::stream::{FuturesUnordered, StreamExt};
+
+use super::client::Client;
+use super::detect::{Detected, detect};
+use super::quirks::Emulator;
+use super::regions::regions;
+use super::reset;
+use super::scope::{Scope, is_gone};
+use super::sign::Login;
+use super::{Service, endpoint, services};
+use crate::core::address::{Address, GLOBAL_REGION, SELF_ACCOUNT};
+use crate::core::content::Contents;
+use crate::core::record::{Body, Record};
+use crate::core::select::Selector;
+use crate::core::version::Skip;
+use crate::error::{Error, Result};
+use crate::instance::{Identity, Instance, Sink, Stage, Step};
+use crate::limits;
+
+/// How an endpoint is to be used.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Take an endpoint on another machine. Real AWS is refused all the same.
+    pub allow_remote: bool,
+    /// Whose calls they are.
+    pub login: Login,
+}
+
+/// An emulator that speaks the public AWS API.
+pub struct Aws {
+    client: Client,
+    detected: Detected,
+    services: Vec<Box<dyn Service>>,
+}
+
+impl Aws {
+    /// Connects to `url` and finds out who answers.
+    ///
+    /// Refused ([`crate::error::Kind::Denied`]): real AWS, and another machine unless it is allowed.
+    /// [`crate::error::Kind::NotFound`] when nobody listens.
+    pub async fn connect(url: &str, options: Options) -> Result<Aws> {
+        let endpoint = endpoint::parse(url, options.allow_remote)?;
+        let client = Client::new(endpoint, options.login)?;
+        let detected = detect(&client).await?;
+        Ok(Aws { client, detected, services: services() })
+    }
+
+    /// Who answers.
+    pub fn emulator(&self) -> Emulator {
+        self.detected.emulator
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn scope<'a>(&'a self, service: &'static str, region: &'a str) -> Scope<'a> {
+        let Aws { client, detected, .. } = self;
+        Scope { client, service, region, account: &detected.account, emulator: detected.emulator }
+    }
+
+    /// Why the instance does not offer a service; none if it does, or if there is no telling.
+    async fn refusal(&self, service: &dyn Service) -> Result<Option<String>> {
+        let Some(request) = service.probe() else { return Ok(None) };
+        match self.scope(service.name(), self.client.home_region()).call(request).await {
+            Err(error) if error.is_gone() => Err(error.into()),
+            Err(error) if error.is_unsupported() => {
+                Ok(Some(format!("{} does not offer it: {error}", self.detected.emulator.name())))
+            }
+            Err(error) => Ok(Some(error.to_string())),
+            Ok(_) => Ok(None),
+        }
+    }
+
+    /// Captures one service in one region; a failure costs that much and no more.
+    async fn capture_one(&self, service: &dyn Service, region: &str, sink: &dyn Sink) -> Result<()> {
+        let scope = self.scope(service.name(), region);
+        match service.capture(&scope, sink).await {
+            Err(error) if !is_gone(&error) => {
+                scope.skip(sink, scope.address("", "").parts().get(..3).unwrap_or_default(), error.chain());
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+#[async_trait]
+impl Instance for Aws {
+    fn url(&self) -> &str {
+        self.client.endpoint()
+    }
+
+    async fn identify(&self) -> Result<Identity> {
+        let Detected { emulator, version, account } = detect(&self.client).await?;
+        let mut services = Vec::new();
+        for service in &self.services {
+            let word = match self.refusal(service.as_ref()).await? {
+                None => service.partial(emulator).map(str::to_owned),
+                refusal => refusal,
+            };
+            services.push((service.name().to_owned(), word));
+        }
+        Ok(Identity { emulator: emulator.name().to_owned(), version, account, services })
+    }
+
+    async fn capture(&self, selector: &Selector, sink: &dyn Sink) -> Result<()> {
+        let selected = Selected { selector, sink };
+        let regions = regions(self.client.home_region());
+        let mut waiting = Vec::new();
+        for service in &self.services {
+            let places = if service.is_global() { vec![GLOBAL_REGION.to_owned()] } else { regions.clone() };
+            let wanted = |region: &String| selector.may_match(SELF_ACCOUNT, region, service.name());
+            let mut places: Vec<String> = places.into_iter().filter(wanted).collect();
+            if !places.is_empty()
+                && let Some(refusal) = self.refusal(service.as_ref()).await?
+            {
+                for region in places.drain(..) {
+                    let scope = self.scope(service.name(), &region);
+                    scope.skip(sink, scope.address("", "").parts().get(..3).unwrap_or_default(), &refusal);
+                }
+            }
+            waiting.extend(places.into_iter().map(|region| (service, region)));
+        }
+        let mut waiting = waiting.into_iter();
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < limits::INSTANCE_REQUESTS
+                && let Some((service, region)) = waiting.next()
+            {
+                let selected = &selected;
+                running.push(async move { self.capture_one(service.as_ref(), &region, selected).await });
+            }
+            match running.next().await {
+                None => return Ok(()),
+                Some(done) => done?,
+            }
+        }
+    }
+
+    fn stage(&self, address: &Address) -> Stage {
+        let service = self.services.iter().find(|service| service.name() == address.service());
+        service.map_or(Stage::Resource, |service| service.stage(address))
+    }
+
+    async fn apply(&self, step: &Step, contents: &dyn Contents) -> Result<()> {
+        let address = &step.address;
+        let service = self.services.iter().find(|service| service.name() == address.service()).ok_or_else(|| {
+            Error::failed(format!("this peapod does not know the service of {address}"))
+                .hint("a newer peapod made the pod; update, or leave the service out with --service")
+        })?;
+        if address.account() != SELF_ACCOUNT && address.account() != self.detected.account {
+            return Err(Error::denied(format!("{address} belongs to an account that is not the caller's"))
+                .hint("use credentials of that account, or select other records"));
+        }
+        service.apply(&self.scope(service.name(), address.region()), step, contents).await
+    }
+
+    async fn reset(&self) -> Result<()> {
+        reset::reset(self).await
+    }
+}
+
+/// Passes on what was selected.
+struct Selected<'a> {
+    selector: &'a Selector,
+    sink: &'a dyn Sink,
+}
+
+impl Sink for Selected<'_> {
+    fn wants(&self, address: &Address) -> bool {
+        self.selector.matches(address) && self.sink.wants(address)
+    }
+
+    fn record(&self, address: Address, record: Record) -> Result<()> {
+        if self.selector.matches(&address) { self.sink.record(address, record) } else { Ok(()) }
+    }
+
+    fn skip(&self, skip: Skip) {
+        self.sink.skip(skip);
+    }
+
+    fn mark(&self, address: &Address, mark: &str) {
+        self.sink.mark(address, mark);
+    }
+
+    fn contents(&self) -> &dyn Contents {
+        self.sink.contents()
+    }
+
+    fn known_body(&self, address: &Address, fingerprint: &str) -> Option<Body> {
+        self.sink.known_body(address, fingerprint)
+    }
+
+    fn remember_body(&self, address: &Address, fingerprint: &str, body: &Body) {
+        self.sink.remember_body(address, fingerprint, body);
+    }
+}
