@@ -1,0 +1,426 @@
+//! The index: which object lies where, which packs there are, and the tables of small state, in one redb file.
+//!
+//! | redb table | key | value |
+//! |---|---|---|
+//! | `objects` | name, 32 bytes | pack 4, offset 4, stored length 4, raw length 4, kind 1 (little-endian) |
+//! | `packs` | number | BLAKE3 32, length 8, objects 4, state 1 |
+//! | `published` | name of a version whose whole history is in served packs | nothing |
+//! | `format` | `store` | [`FORMAT`] |
+//! | one per [`Table`] | its owner's | its owner's |
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::pack::Entry;
+use super::{Table, Write};
+use crate::core::name::{Kind, Name};
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// The number of the store's on-disk format: this index and the packs.
+const FORMAT: u32 = 1;
+
+type Bytes = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+const OBJECTS: TableDefinition<&[u8; 32], &[u8; 17]> = TableDefinition::new("objects");
+const PACKS: TableDefinition<u32, &[u8; 45]> = TableDefinition::new("packs");
+const PUBLISHED: TableDefinition<&[u8; 32], ()> = TableDefinition::new("published");
+const FORMATS: TableDefinition<&str, u32> = TableDefinition::new("format");
+
+/// Where an object lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The number of its pack.
+    pub pack: u32,
+    /// Where its stored form begins.
+    pub offset: u32,
+    /// The length of its stored form.
+    pub stored: u32,
+    /// The length of its raw bytes.
+    pub raw: u32,
+    /// Its kind.
+    pub kind: Kind,
+}
+
+impl Place {
+    /// The place of a pack's entry.
+    pub(super) fn of(pack: u32, entry: &Entry) -> Place {
+        Place { pack, offset: entry.offset, stored: entry.stored, raw: entry.raw, kind: entry.kind }
+    }
+
+    fn to_bytes(self) -> [u8; 17] {
+        let mut bytes = [self.kind as u8; 17];
+        for (at, number) in [self.pack, self.offset, self.stored, self.raw].into_iter().enumerate() {
+            bytes[at * 4..at * 4 + 4].copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; 17]) -> Result<Place> {
+        let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let kind = Kind::from_number(bytes[16]).ok_or_else(damaged)?;
+        let place = Place { pack: number(0), offset: number(4), stored: number(8), raw: number(12), kind };
+        // What is read later allocates by these lengths.
+        if place.stored > place.raw || place.raw as usize > limits::OBJECT {
+            return Err(damaged());
+        }
+        Ok(place)
+    }
+}
+
+/// What a pack is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum State {
+    /// This node's own.
+    Private = 1,
+    /// Every object in it is reachable from a pushed head: teammates may read it.
+    Served = 2,
+    /// Nothing lies in it any more; its file is to be removed.
+    Dead = 3,
+}
+
+/// A pack as the index knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PackRow {
+    /// BLAKE3 of the file: its name and its iroh-blobs hash.
+    pub hash: [u8; 32],
+    /// Length of the file.
+    pub length: u64,
+    /// How many objects its table lists.
+    pub objects: u32,
+    /// What it is for.
+    pub state: State,
+}
+
+impl PackRow {
+    fn to_bytes(self) -> [u8; 45] {
+        let mut bytes = [self.state as u8; 45];
+        bytes[..32].copy_from_slice(&self.hash);
+        bytes[32..40].copy_from_slice(&self.length.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.objects.to_le_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; 45]) -> Result<PackRow> {
+        let (hash, rest) = bytes.split_first_chunk::<32>().ok_or_else(damaged)?;
+        let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let (objects, rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let states = [State::Private, State::Served, State::Dead];
+        let state = states.into_iter().find(|state| rest == [*state as u8]).ok_or_else(damaged)?;
+        Ok(PackRow { hash: *hash, length: u64::from_le_bytes(*length), objects: u32::from_le_bytes(*objects), state })
+    }
+}
+
+/// The open index.
+pub(super) struct Index {
+    path: PathBuf,
+    /// None only while it is opened again after an I/O error.
+    database: RwLock<Option<Database>>,
+    /// The `packs` table, held in memory: a few hundred rows, needed at every read.
+    packs: RwLock<BTreeMap<u32, PackRow>>,
+    /// Numbers are never used twice in one process, so that an open file is known by its pack's.
+    next_pack: AtomicU32,
+}
+
+impl Index {
+    /// Opens the index, making an empty one if there is none.
+    pub(super) fn open(path: &Path) -> Result<Index> {
+        let index = Index {
+            path: path.to_owned(),
+            database: RwLock::new(Some(open(path)?)),
+            packs: RwLock::default(),
+            next_pack: AtomicU32::new(1),
+        };
+        index.check_format()?;
+        let mut packs = BTreeMap::new();
+        index.read(|txn| {
+            for row in txn.open_table(PACKS).map_err(broken)?.iter().map_err(broken)? {
+                let (number, row) = row.map_err(broken)?;
+                packs.insert(number.value(), PackRow::from_bytes(row.value())?);
+            }
+            Ok(())
+        })?;
+        let next = packs.last_key_value().map_or(1, |(number, _)| number.saturating_add(1));
+        Ok(Index { packs: RwLock::new(packs), next_pack: AtomicU32::new(next), ..index })
+    }
+
+    fn check_format(&self) -> Result<()> {
+        let read = self.read(|txn| match txn.open_table(FORMATS) {
+            Ok(table) => Ok(table.get("store").map_err(broken)?.map(|format| format.value())),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(broken(error)),
+        })?;
+        match read {
+            Some(FORMAT) => Ok(()),
+            Some(format) => {
+                let message = format!("the store is in format {format}, this peapod knows {FORMAT}");
+                Err(Error::failed(message).hint("a newer peapod made it: upgrade this one"))
+            }
+            // A new file: all tables are made at once, so that reading never meets a missing one.
+            None => self.write(|change| {
+                change.txn.open_table(FORMATS).map_err(broken)?.insert("store", FORMAT).map_err(broken)?;
+                for table in Table::ALL {
+                    change.txn.open_table(definition(table)).map_err(broken)?;
+                }
+                change.txn.open_table(PUBLISHED).map_err(broken).map(drop)
+            }),
+        }
+    }
+
+    /// Where an object lies.
+    pub(super) fn place(&self, name: &Name) -> Result<Option<Place>> {
+        self.read(|txn| {
+            let objects = txn.open_table(OBJECTS).map_err(broken)?;
+            let place = objects.get(&name.0).map_err(broken)?;
+            place.map(|place| Place::from_bytes(place.value())).transpose()
+        })
+    }
+
+    /// Shows every object, in the order of names. `visit` must not come back to the index.
+    pub(super) fn each_object(&self, visit: &mut dyn FnMut(Name, Place) -> Result<()>) -> Result<()> {
+        self.read(|txn| {
+            for row in txn.open_table(OBJECTS).map_err(broken)?.iter().map_err(broken)? {
+                let (name, place) = row.map_err(broken)?;
+                visit(Name(*name.value()), Place::from_bytes(place.value())?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether a version's whole history is in served packs.
+    pub(super) fn is_published(&self, version: &Name) -> Result<bool> {
+        self.read(|txn| Ok(txn.open_table(PUBLISHED).map_err(broken)?.get(&version.0).map_err(broken)?.is_some()))
+    }
+
+    /// The pack of that number.
+    pub(super) fn pack(&self, number: u32) -> Option<PackRow> {
+        self.packs.read().unwrap_or_else(PoisonError::into_inner).get(&number).copied()
+    }
+
+    /// Every pack.
+    pub(super) fn packs(&self) -> BTreeMap<u32, PackRow> {
+        self.packs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// See [`super::Store::read`].
+    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.read(|txn| {
+            let table = txn.open_table(definition(table)).map_err(broken)?;
+            Ok(table.get(key).map_err(broken)?.map(|value| value.value().to_vec()))
+        })
+    }
+
+    /// See [`super::Store::list`].
+    pub(super) fn list(&self, table: Table, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.read(|txn| {
+            let table = txn.open_table(definition(table)).map_err(broken)?;
+            let mut found = Vec::new();
+            for row in table.range(prefix..).map_err(broken)? {
+                let (key, value) = row.map_err(broken)?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                found.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(found)
+        })
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or_else(gone)?;
+        read(&database.begin_read().map_err(broken)?)
+    }
+
+    /// Makes a change in one durable transaction: all of it, or nothing and an error.
+    pub(super) fn write<T>(&self, make: impl FnOnce(&mut Change<'_>) -> Result<T>) -> Result<T> {
+        let result = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            let database = database.as_ref().ok_or_else(gone)?;
+            self.write_to(database, make)
+        };
+        if result.is_err() {
+            // After an I/O error (a full disk) redb refuses everything until it is opened again.
+            self.reopen_if_stuck()?;
+        }
+        result
+    }
+
+    fn write_to<T>(&self, database: &Database, make: impl FnOnce(&mut Change<'_>) -> Result<T>) -> Result<T> {
+        let txn = database.begin_write().map_err(broken)?;
+        let (value, packs) = {
+            let objects = txn.open_table(OBJECTS).map_err(broken)?;
+            let rows = txn.open_table(PACKS).map_err(broken)?;
+            let mut change = Change { txn: &txn, objects, rows, packs: Vec::new(), next_pack: &self.next_pack };
+            let value = make(&mut change)?;
+            (value, change.packs)
+        };
+        txn.commit().map_err(broken)?;
+        let mut known = self.packs.write().unwrap_or_else(PoisonError::into_inner);
+        for (number, row) in packs {
+            match row {
+                Some(row) => known.insert(number, row),
+                None => known.remove(&number),
+            };
+        }
+        Ok(value)
+    }
+
+    fn reopen_if_stuck(&self) -> Result<()> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let stuck = database.as_ref().is_none_or(|database| database.begin_read().is_err());
+        if stuck {
+            // The old one must be gone first: it holds a lock on the file.
+            *database = None;
+            *database = Some(open(&self.path)?);
+        }
+        Ok(())
+    }
+}
+
+/// A change of the index, part of one transaction.
+pub(super) struct Change<'t> {
+    txn: &'t WriteTransaction,
+    objects: redb::Table<'t, &'static [u8; 32], &'static [u8; 17]>,
+    rows: redb::Table<'t, u32, &'static [u8; 45]>,
+    packs: Vec<(u32, Option<PackRow>)>,
+    next_pack: &'t AtomicU32,
+}
+
+impl Change<'_> {
+    /// Adds a pack and numbers it.
+    pub(super) fn add_pack(&mut self, row: PackRow) -> Result<u32> {
+        let number = self.next_pack.fetch_add(1, Ordering::Relaxed);
+        self.set_pack(number, row)?;
+        Ok(number)
+    }
+
+    /// Changes a pack's row.
+    pub(super) fn set_pack(&mut self, number: u32, row: PackRow) -> Result<()> {
+        self.rows.insert(number, &row.to_bytes()).map_err(broken)?;
+        self.packs.push((number, Some(row)));
+        Ok(())
+    }
+
+    /// Forgets a pack.
+    pub(super) fn remove_pack(&mut self, number: u32) -> Result<()> {
+        self.rows.remove(number).map_err(broken)?;
+        self.packs.push((number, None));
+        Ok(())
+    }
+
+    /// Where an object lies.
+    pub(super) fn place(&self, name: &Name) -> Result<Option<Place>> {
+        let place = self.objects.get(&name.0).map_err(broken)?;
+        place.map(|place| Place::from_bytes(place.value())).transpose()
+    }
+
+    /// Says where an object lies.
+    pub(super) fn set_place(&mut self, name: &Name, place: Place) -> Result<()> {
+        self.objects.insert(&name.0, &place.to_bytes()).map_err(broken).map(drop)
+    }
+
+    /// Keeps the objects that `keep` wants and returns how many were forgotten. Their `complete` and `published` marks
+    /// go with them.
+    pub(super) fn retain_objects(&mut self, mut keep: impl FnMut(&Name, &Place) -> bool) -> Result<u64> {
+        let mut complete = self.txn.open_table(definition(Table::Complete)).map_err(broken)?;
+        let mut published = self.txn.open_table(PUBLISHED).map_err(broken)?;
+        let (mut forgotten, mut failure) = (0, None);
+        let retained = self.objects.retain(|name, place| {
+            let keep = match Place::from_bytes(place) {
+                Ok(place) => keep(&Name(*name), &place),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    true
+                }
+            };
+            if !keep {
+                forgotten += 1;
+                let unmarked = complete.remove(&name[..]).map(drop).and(published.remove(name).map(drop));
+                if let Err(error) = unmarked {
+                    failure.get_or_insert(broken(error));
+                }
+            }
+            keep
+        });
+        retained.map_err(broken)?;
+        failure.map_or(Ok(forgotten), Err)
+    }
+
+    /// Marks versions whose whole history is in served packs.
+    pub(super) fn mark_published(&mut self, versions: &[Name]) -> Result<()> {
+        let mut published = self.txn.open_table(PUBLISHED).map_err(broken)?;
+        versions.iter().try_for_each(|version| published.insert(&version.0, ()).map(drop)).map_err(broken)
+    }
+
+    /// Drops every `complete` and `published` mark.
+    pub(super) fn clear_marks(&mut self) -> Result<()> {
+        self.txn.open_table(definition(Table::Complete)).map_err(broken)?.retain(|_, _| false).map_err(broken)?;
+        self.txn.open_table(PUBLISHED).map_err(broken)?.retain(|_, ()| false).map_err(broken)
+    }
+
+    /// Makes a change of a table.
+    pub(super) fn apply(&mut self, write: &Write) -> Result<()> {
+        match write {
+            Write::Put(table, key, value) => {
+                let mut table = self.txn.open_table(definition(*table)).map_err(broken)?;
+                table.insert(&key[..], &value[..]).map_err(broken).map(drop)
+            }
+            Write::Remove(table, key) => {
+                let mut table = self.txn.open_table(definition(*table)).map_err(broken)?;
+                table.remove(&key[..]).map_err(broken).map(drop)
+            }
+        }
+    }
+}
+
+fn definition(table: Table) -> Bytes {
+    TableDefinition::new(match table {
+        Table::Settings => "settings",
+        Table::Refs => "refs",
+        Table::Heads => "heads",
+        Table::Roster => "roster",
+        Table::Memory => "memory",
+        Table::Oplog => "oplog",
+        Table::Journal => "journal",
+        Table::Bodies => "bodies",
+        Table::Complete => "complete",
+        Table::Pins => "pins",
+    })
+}
+
+fn open(path: &Path) -> Result<Database> {
+    let opened = Database::builder().set_cache_size(limits::INDEX_CACHE).create(path);
+    opened.map_err(|error| match error {
+        redb::DatabaseError::Storage(redb::StorageError::Io(error))
+            if error.kind() != std::io::ErrorKind::InvalidData =>
+        {
+            super::disk::failed(format!("can't open {}", path.display()))(error)
+        }
+        error => broken(error),
+    })
+}
+
+fn broken(error: impl Into<redb::Error>) -> Error {
+    match error.into() {
+        redb::Error::Io(error) if error.kind() != std::io::ErrorKind::InvalidData => {
+            super::disk::failed("can't use the store's index".into())(error)
+        }
+        error => damaged().because(error),
+    }
+}
+
+fn damaged() -> Error {
+    Error::failed("the store's index is damaged")
+        .hint("run `peapod fsck --repair`: it makes the index again from the packs, and heads come back from teammates")
+}
+
+fn gone() -> Error {
+    Error::failed("the store's index could not be opened again after a disk error")
+        .hint("stop peapod, see to the disk, and start it again; nothing that was saved is lost")
+}
