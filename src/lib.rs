@@ -5,6 +5,7 @@ pub mod core;
 pub mod error;
 pub mod instance;
 pub mod limits;
+pub mod net;
 pub mod store;
 pub mod sync;
 pub mod tree;

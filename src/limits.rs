@@ -127,3 +127,26 @@ pub const TICKET_ADDRESSES: usize = 16;
 pub const TICKET_ADDRESS: usize = 200;
 /// Invites that are open at one node.
 pub const INVITES: usize = 64;
+
+/// Control requests answered at one time; more are told to come back.
+pub const CONTROL_REQUESTS: usize = 64;
+/// Of those, what strangers may take.
+pub const CONTROL_REQUESTS_STRANGER: usize = 8;
+/// How long one control message may take to arrive, and an answer to be made.
+pub const CONTROL_TIME: Duration = Duration::from_secs(30);
+/// Range requests served at one time; more wait.
+pub const BLOB_REQUESTS: usize = 32;
+/// One blob that a peer offers ranges of: a pack and one object over it.
+pub const BLOB: u64 = (PACK + OBJECT) as u64 * 2;
+/// How long a peer may be silent in the middle of a transfer, and how long it may take to begin one.
+pub const BLOB_SILENCE: Duration = Duration::from_secs(20);
+/// Connections open at one time.
+pub const CONNECTIONS: u32 = 512;
+/// Connections of strangers open at one time.
+pub const CONNECTIONS_STRANGER: usize = 32;
+/// How long a stranger may stay connected: enough to join.
+pub const STRANGER_STAY: Duration = Duration::from_secs(60);
+/// Peers that are not connected whose addresses are remembered, and addresses remembered of each.
+pub const PEERS_KNOWN: usize = 1024;
+/// Addresses remembered of one peer.
+pub const PEER_ADDRESSES: usize = 16;
