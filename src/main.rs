@@ -1,3 +1,7 @@
 //! peapod's command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    peapod::cli::main()
+}

@@ -1,0 +1,60 @@
+//! `peapod push`.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::app::Context;
+use crate::app::push::Push;
+use crate::cli::args::{Instance, Pod, Select, duration};
+use crate::cli::commit::What;
+use crate::cli::session::Session;
+use crate::cli::style::count;
+use crate::cli::versions;
+use crate::error::Result;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pod: Pod,
+    #[command(flatten)]
+    what: What,
+    /// Push the head as it is; needs no instance
+    #[arg(long, conflicts_with_all = ["message", "strict", "replace"])]
+    no_commit: bool,
+    /// Return only when so many teammates hold all of it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    replicas: usize,
+    /// How long to wait for them
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    select: Select,
+    #[command(flatten)]
+    instance: Instance,
+}
+
+pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
+    let push = Push {
+        pod: args.pod.name()?,
+        message: args.what.message,
+        selection: args.select.selection()?,
+        no_commit: args.no_commit,
+        strict: args.what.strict,
+        replace: args.what.replace,
+        replicas: args.replicas,
+        timeout: args.timeout,
+    };
+    let cx = if push.no_commit { Context::without_instance()? } else { args.instance.context().await? };
+    let done = session.run(cx, push).await?;
+    session.text(|page| {
+        versions::title(page, "pushed", &done.version)?;
+        let made = if done.made { format!("; {}", versions::counts(&done.changes)) } else { String::new() };
+        writeln!(page, "  {}{made}", versions::extent(&done.version))?;
+        let held = match done.replicas {
+            0 => String::new(),
+            held => format!(", {held} of them hold it all"),
+        };
+        writeln!(page, "  told {}{held}", count(done.peers as u64, "teammate"))?;
+        versions::skipped(page, &done.version.skipped)
+    })
+}

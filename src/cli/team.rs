@@ -1,0 +1,124 @@
+//! `peapod team`.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::Subcommand;
+
+use crate::app::Context;
+use crate::app::team::{RoleView, TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamOutcome, TeamRemove, TeamRole};
+use crate::cli::args::{duration, named};
+use crate::cli::session::{Page, Session};
+use crate::cli::style::{plain, short, time};
+use crate::error::Result;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Start a team, with this node as its first admin
+    Create {
+        /// The team's name
+        #[arg(value_name = "NAME", required_unless_present = "name")]
+        team: Option<String>,
+        /// The team's name, said the long way
+        #[arg(long, value_name = "NAME", conflicts_with = "team")]
+        name: Option<String>,
+        #[command(flatten)]
+        me: Me,
+    },
+    /// Print a ticket that admits one new member, once
+    Invite {
+        /// What the new member may do
+        #[arg(long, value_name = "ROLE", default_value = "writer", value_parser = role())]
+        role: RoleView,
+        /// How long the ticket is good
+        #[arg(long, value_name = "DURATION", default_value = "1day", value_parser = duration)]
+        expires: Duration,
+    },
+    /// Join a team by a ticket
+    Join {
+        /// As `team invite` printed it
+        ticket: String,
+        #[command(flatten)]
+        me: Me,
+        /// How long to try to reach the inviter
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        timeout: Option<Duration>,
+    },
+    /// List the members
+    Members,
+    /// Change what a member may do
+    Role {
+        /// The member's name, or the first digits of its key
+        member: String,
+        /// What it may do from now on
+        #[arg(value_parser = role())]
+        role: RoleView,
+    },
+    /// Remove a member
+    Remove {
+        /// The member's name, or the first digits of its key
+        member: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Me {
+    /// This node's name in the team [default: your user name]
+    #[arg(long = "as", value_name = "MEMBER")]
+    member: Option<String>,
+}
+
+fn role() -> impl clap::builder::TypedValueParser<Value = RoleView> {
+    named(&RoleView::NAMES.map(|(name, _)| name))
+}
+
+pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
+    let cx = Context::without_instance()?;
+    let done = match args.action {
+        Action::Create { team, name, me } => {
+            let create = TeamCreate { team: team.or(name).unwrap_or_default(), member: me.member };
+            session.run(cx, create).await?
+        }
+        Action::Invite { role, expires } => {
+            let done = session.run(cx, TeamInvite { role, expires }).await?;
+            return session.text(|page| {
+                writeln!(page, "{}", done.ticket)?;
+                eprintln!(
+                    "admits one {} to {}, once, until {}: `peapod team join TICKET`",
+                    word(done.role),
+                    plain(&done.team),
+                    time(&done.expires)
+                );
+                Ok(())
+            });
+        }
+        Action::Join { ticket, me, timeout } => {
+            session.run(cx, TeamJoin { ticket, member: me.member, timeout }).await?
+        }
+        Action::Members => session.run(cx, TeamMembers {}).await?,
+        Action::Role { member, role } => session.run(cx, TeamRole { member, role }).await?,
+        Action::Remove { member } => session.run(cx, TeamRemove { member }).await?,
+    };
+    session.text(|page| members(page, &done))
+}
+
+fn members(page: &mut Page, team: &TeamOutcome) -> io::Result<()> {
+    writeln!(page, "team {} {}", page.paint.bold(&plain(&team.team)), short(&team.id))?;
+    let width = team.members.iter().map(|member| member.member.len()).max().unwrap_or(0);
+    for member in &team.members {
+        let role = member.role.map_or("removed", word);
+        let own = if member.own { "  (this node)" } else { "" };
+        writeln!(page, "  {:width$}  {role:7}  {}{own}", plain(&member.member), short(&member.key))?;
+    }
+    Ok(())
+}
+
+fn word(role: RoleView) -> &'static str {
+    RoleView::NAMES.iter().find(|(_, named)| *named == role).map_or("", |(name, _)| name)
+}
