@@ -1,6 +1,7 @@
 //! peapod shares snapshots of a local cloud emulator's state straight between teammates.
 
 pub mod app;
+pub mod cli;
 pub mod core;
 pub mod error;
 pub mod instance;

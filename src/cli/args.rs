@@ -160,7 +160,7 @@ pub(crate) struct How {
 }
 
 /// A parser of one of a few names, which help and completions list.
-pub(crate) fn named<T>(names: &[&'static str]) -> impl TypedValueParser<Value = T>
+pub(crate) fn named<T>(names: &[&'static str]) -> impl TypedValueParser<Value = T> + use<T>
 where
     T: FromStr<Err = Error> + Clone + Send + Sync + 'static,
 {

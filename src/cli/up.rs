@@ -106,8 +106,8 @@ async fn detach(args: &Args, session: &Session) -> Result<()> {
     let file = file.with_context(|| format!("can't open {}", log.display()))?;
     let mut command = Command::new(std::env::current_exe().context("can't find this program's file")?);
     command.arg("up").arg("--in-background").arg("--home").arg(home.directory());
-    args.listen.iter().for_each(|address| drop(command.arg(format!("--listen={address}"))));
-    args.peer.iter().for_each(|address| drop(command.arg(format!("--peer={address}"))));
+    command.args(args.listen.iter().map(|address| format!("--listen={address}")));
+    command.args(args.peer.iter().map(|address| format!("--peer={address}")));
     if args.no_mdns {
         command.arg("--no-mdns");
     }
