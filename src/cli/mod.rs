@@ -43,14 +43,14 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::session::{Mode, Session, report};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, Kind, Result};
 
 /// Shares snapshots of a local cloud emulator's state straight between teammates.
 ///
 /// A pod is a named history of snapshots. `peapod commit p1` takes one of the running emulator, `peapod push p1` shares
 /// it with the team, and a teammate's `peapod pull p1` merges it into theirs.
 #[derive(Debug, Parser)]
-#[command(name = "peapod", version, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(name = "peapod", version, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -131,6 +131,11 @@ enum Command {
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.len() <= 1 {
+        // clap's own way is off as soon as PEAPOD_HOME is set.
+        let _ = write!(std::io::stderr(), "{}", Cli::command().render_help());
+        return ExitCode::from(Kind::Usage.exit_code());
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(usage(&error, &arguments)),
