@@ -86,22 +86,13 @@ impl Address {
     /// Byte order is tuple order, but for parts over [`limits::KEY_PART`] bytes, which are cut and end in their hash. In
     /// each part NUL is written `00 FF`, and NUL ends it; UTF-8 has no byte FF, so no part ends early.
     pub fn key(&self) -> (Vec<u8>, bool) {
-        let mut key = Vec::with_capacity(64);
-        let mut cut = false;
-        for part in &self.parts {
-            if part.len() <= limits::KEY_PART {
-                push_part(&mut key, part);
-            } else {
-                cut = true;
-                let hash = blake3::derive_key("peapod 2026 cut key part v1", part.as_bytes());
-                let end = part.floor_char_boundary(limits::KEY_PART - 64);
-                push_part(&mut key, &part[..end]);
-                key.pop();
-                key.extend_from_slice(hex::encode(hash).as_bytes());
-                key.push(0);
-            }
-        }
-        (key, cut)
+        key_of(&self.parts)
+    }
+
+    /// What the keys of all addresses that begin with these parts begin with. A key that begins with it belongs to
+    /// another address if its next byte is FF.
+    pub fn key_prefix(parts: &[String]) -> Vec<u8> {
+        key_of(parts).0
     }
 
     /// The address that a key stands for, as [`Address::key`] wrote it. A cut part comes back cut.
@@ -125,6 +116,25 @@ impl Address {
         }
         Address::try_from(parts)
     }
+}
+
+fn key_of(parts: &[String]) -> (Vec<u8>, bool) {
+    let mut key = Vec::with_capacity(64);
+    let mut cut = false;
+    for part in parts {
+        if part.len() <= limits::KEY_PART {
+            push_part(&mut key, part);
+        } else {
+            cut = true;
+            let hash = blake3::derive_key("peapod 2026 cut key part v1", part.as_bytes());
+            let end = part.floor_char_boundary(limits::KEY_PART - 64);
+            push_part(&mut key, &part[..end]);
+            key.pop();
+            key.extend_from_slice(hex::encode(hash).as_bytes());
+            key.push(0);
+        }
+    }
+    (key, cut)
 }
 
 fn push_part(key: &mut Vec<u8>, part: &str) {

@@ -17,6 +17,7 @@ pub mod name;
 pub mod objects;
 pub mod record;
 pub mod roster;
+pub mod record_merge;
 pub mod reference;
 pub mod select;
 pub mod signed;

@@ -1,0 +1,165 @@
+//! Reading a tree in order, node by node as it is needed.
+
+use bytes::Bytes;
+
+use crate::core::address::Address;
+use crate::core::name::Name;
+use crate::core::objects::Objects;
+use crate::core::record::Record;
+use crate::core::version::Stats;
+use crate::error::Result;
+use crate::tree::Stream;
+use crate::tree::leaf::{Entry, address_of};
+use crate::tree::node::{self, Item, Link, Node, Place};
+
+/// The entries whose address begins with these parts (none: all of them), in order, reading nodes as it goes.
+pub fn scan<'a>(objects: &'a dyn Objects, root: &Name, parts: &[String]) -> Result<Stream<'a, Entry>> {
+    let prefix = Address::key_prefix(parts);
+    let mut cursor = Some(Cursor::new(objects, root)?.seek(&prefix)?);
+    // What goes on with FF has a longer last part: it begins with those of `parts` before it only.
+    let end = [prefix.as_slice(), &[0xff]].concat();
+    Ok(Box::new(std::iter::from_fn(move || {
+        let entry = cursor.as_mut()?.next_item_before(&end).and_then(|item| {
+            item.map(|Item { key, leaf }| Ok(Entry { address: address_of(objects, &key, &leaf)?, leaf })).transpose()
+        });
+        if !matches!(entry, Ok(Some(_))) {
+            cursor = None;
+        }
+        entry.transpose()
+    })))
+}
+
+/// The record at an address.
+pub fn get(objects: &dyn Objects, root: &Name, address: &Address) -> Result<Option<Record>> {
+    let (key, _) = address.key();
+    match Cursor::new(objects, root)?.seek(&key)?.here() {
+        Some(Here::Item(item)) if item.key == key => {
+            let entry = Entry { address: address_of(objects, &item.key, &item.leaf)?, leaf: item.leaf.clone() };
+            if entry.address == *address { entry.record(objects).map(Some) } else { Ok(None) }
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Size of a tree, from its root node alone.
+pub fn stats(objects: &dyn Objects, root: &Name) -> Result<Stats> {
+    node::read(objects, root, &Place::Root)?.stats()
+}
+
+/// A place in a tree, in front of one entry of one of its nodes.
+pub(super) struct Cursor<'a> {
+    objects: &'a dyn Objects,
+    /// From the root to the node it is in.
+    path: Vec<Step>,
+}
+
+struct Step {
+    node: Node,
+    index: usize,
+    /// The last key of all that stands before the node.
+    floor: Option<Bytes>,
+    /// Whether the node is its level's last.
+    last: bool,
+}
+
+/// What a cursor stands in front of.
+pub(super) enum Here<'c> {
+    /// A record.
+    Item(&'c Item),
+    /// A subtree.
+    Link {
+        /// The level of the node that has the link.
+        level: u8,
+        /// The link.
+        link: &'c Link,
+        /// Whether the subtree is its level's last.
+        last: bool,
+    },
+}
+
+impl<'c> Here<'c> {
+    /// The record, if it is one.
+    pub(super) fn item(self) -> Option<&'c Item> {
+        match self {
+            Here::Item(item) => Some(item),
+            Here::Link { .. } => None,
+        }
+    }
+}
+
+impl<'a> Cursor<'a> {
+    /// In front of the first entry of the root node.
+    pub(super) fn new(objects: &'a dyn Objects, root: &Name) -> Result<Cursor<'a>> {
+        let node = node::read(objects, root, &Place::Root)?;
+        Ok(Cursor { objects, path: vec![Step { node, index: 0, floor: None, last: true }] })
+    }
+
+    /// From the root, in front of the first record at or behind `key`.
+    pub(super) fn seek(mut self, key: &[u8]) -> Result<Cursor<'a>> {
+        while let Some(step) = self.path.last_mut() {
+            step.index = step.node.position(key);
+            if !matches!(self.here(), Some(Here::Link { .. })) {
+                break;
+            }
+            self.enter()?;
+        }
+        Ok(self)
+    }
+
+    /// What is next, if there is more.
+    pub(super) fn here(&mut self) -> Option<Here<'_>> {
+        while self.path.last()?.is_done() {
+            self.path.pop();
+            self.skip();
+        }
+        let Step { node, index, last, .. } = self.path.last()?;
+        match node {
+            Node::Leaf(items) => items.get(*index).map(Here::Item),
+            Node::Inner(level, links) => {
+                let last = *last && index + 1 == links.len();
+                links.get(*index).map(|link| Here::Link { level: *level, link, last })
+            }
+        }
+    }
+
+    /// Goes behind what is next, a whole subtree or one record.
+    pub(super) fn skip(&mut self) {
+        if let Some(step) = self.path.last_mut() {
+            step.index += 1;
+        }
+    }
+
+    /// Goes into the subtree that is next, in front of its root's first entry.
+    pub(super) fn enter(&mut self) -> Result<()> {
+        let Some(Step { node: Node::Inner(level, links), index, floor, last }) = self.path.last() else {
+            return Ok(());
+        };
+        let Some(link) = links.get(*index) else { return Ok(()) };
+        let floor = index.checked_sub(1).and_then(|before| links.get(before)).map(|link| &link.key).or(floor.as_ref());
+        let last = *last && index + 1 == links.len();
+        let node = node::read(self.objects, &link.name, &Place::Below { link, parent: *level, floor, last })?;
+        let floor = floor.cloned();
+        self.path.push(Step { node, index: 0, floor, last });
+        Ok(())
+    }
+
+    fn next_item_before(&mut self, end: &[u8]) -> Result<Option<Item>> {
+        loop {
+            match self.here() {
+                Some(Here::Link { .. }) => self.enter()?,
+                Some(Here::Item(item)) if item.key < end => {
+                    let item = item.clone();
+                    self.skip();
+                    return Ok(Some(item));
+                }
+                _ => return Ok(None),
+            }
+        }
+    }
+}
+
+impl Step {
+    fn is_done(&self) -> bool {
+        self.index >= self.node.len()
+    }
+}

@@ -1,0 +1,256 @@
+//! Three-way merge.
+//!
+//! The differences from the base to each side are read side by side, in order; what only `theirs` changed is edited
+//! into `ours`. So a merge costs O(changes x depth), and at most a few reads of every node of the three trees,
+//! whatever the trees are.
+
+use std::collections::BTreeSet;
+use std::iter::Peekable;
+
+use crate::core::address::Address;
+use crate::core::name::Name;
+use crate::core::objects::Objects;
+use crate::core::record_merge::{self, Combined};
+use crate::error::Result;
+use crate::tree::build::{KeyEdit, edit_keys};
+use crate::tree::diff::{KeyChange, KeyChanges, diff_keys};
+use crate::tree::leaf::{Leaf, address_of};
+
+/// How a three-way merge settles a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settle {
+    /// Not at all: the conflict is listed, and the merged tree keeps `ours` there.
+    List,
+    /// By taking `ours`.
+    Ours,
+    /// By taking `theirs`.
+    Theirs,
+}
+
+/// An address where both sides changed and no rule combines them. With [`Settle::List`] alone it stops a merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Where.
+    pub address: Address,
+    /// What the base has there.
+    pub base: Option<Leaf>,
+    /// What one side has.
+    pub ours: Option<Leaf>,
+    /// What the other has.
+    pub theirs: Option<Leaf>,
+}
+
+/// The outcome of a merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// The merged tree.
+    pub root: Name,
+    /// Every conflict, settled or not, in order.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Three-way merge, record by record; without a base, the union.
+///
+/// Conflicts: two different values where both sides changed (or there is no base) and [`record_merge`] has no rule, an
+/// edit against a delete, an item whose owner the other side deleted. A resource that one side deleted, while the other
+/// changed it or put something into it, is settled as one: it and all its items are as the side that wins has them.
+/// `merge(a, b) = merge(b, a)` with sides swapped, `merge(x, x) = x`.
+pub fn merge(objects: &dyn Objects, base: Option<&Name>, ours: &Name, theirs: &Name, settle: Settle) -> Result<Merged> {
+    if ours == theirs || base == Some(theirs) {
+        return Ok(Merged { root: *ours, conflicts: Vec::new() });
+    }
+    if base == Some(ours) {
+        return Ok(Merged { root: *theirs, conflicts: Vec::new() });
+    }
+    // That a resource is contested shows only after some of its items have passed: then a second pass knows it. Which
+    // ones are does not depend on how they are settled, so that there is no third.
+    let mut contested = BTreeSet::new();
+    loop {
+        let mut pass = Pass {
+            objects,
+            settle,
+            both: Both::new(objects, base, ours, theirs)?,
+            known: &contested,
+            resource: None,
+            found: BTreeSet::new(),
+            conflicts: Vec::new(),
+        };
+        let root = edit_keys(objects, ours, &mut pass)?;
+        let Pass { found, conflicts, .. } = pass;
+        if found == contested {
+            return Ok(Merged { root, conflicts });
+        }
+        contested = found;
+    }
+}
+
+/// What the three trees have under a key that one side changed at least.
+struct Triple {
+    ours_changed: bool,
+    theirs_changed: bool,
+    base: Option<Leaf>,
+    ours: Option<Leaf>,
+    theirs: Option<Leaf>,
+}
+
+impl Triple {
+    /// Whether `ours` deleted what `theirs` has changed or the reverse, where `gone` says which sides deleted the
+    /// resource that it belongs to.
+    fn contests(&self, gone: Gone) -> bool {
+        let theirs_stays = gone.from_ours && self.theirs_changed && self.theirs.is_some();
+        let ours_stays = gone.from_theirs && self.ours_changed && self.ours.is_some();
+        (theirs_stays || ours_stays) && self.ours != self.theirs
+    }
+
+    fn gone(&self) -> Gone {
+        let existed = self.base.is_some();
+        Gone { from_ours: existed && self.ours.is_none(), from_theirs: existed && self.theirs.is_none() }
+    }
+}
+
+/// Which sides deleted a resource.
+#[derive(Clone, Copy, Default)]
+struct Gone {
+    from_ours: bool,
+    from_theirs: bool,
+}
+
+/// The changes of both sides, joined by key.
+enum Both<'a> {
+    /// From the base to `ours` and to `theirs`.
+    Based(Peekable<KeyChanges<'a>>, Peekable<KeyChanges<'a>>),
+    /// From `ours` to `theirs`: without a base, whatever is there has been put there.
+    Union(KeyChanges<'a>),
+}
+
+impl<'a> Both<'a> {
+    fn new(objects: &'a dyn Objects, base: Option<&Name>, ours: &Name, theirs: &Name) -> Result<Both<'a>> {
+        Ok(match base {
+            Some(base) => {
+                Both::Based(diff_keys(objects, base, ours)?.peekable(), diff_keys(objects, base, theirs)?.peekable())
+            }
+            None => Both::Union(diff_keys(objects, ours, theirs)?),
+        })
+    }
+
+    fn next(&mut self) -> Result<Option<(bytes::Bytes, Triple)>> {
+        let (ours, theirs) = match self {
+            Both::Union(changes) => {
+                let Some(KeyChange { key, before: ours, after: theirs }) = changes.next().transpose()? else {
+                    return Ok(None);
+                };
+                let (ours_changed, theirs_changed) = (ours.is_some(), theirs.is_some());
+                return Ok(Some((key, Triple { ours_changed, theirs_changed, base: None, ours, theirs })));
+            }
+            Both::Based(ours, theirs) => (ours, theirs),
+        };
+        let (take_ours, take_theirs) = match (ours.peek(), theirs.peek()) {
+            (Some(Ok(ours)), Some(Ok(theirs))) => (ours.key <= theirs.key, theirs.key <= ours.key),
+            (Some(Err(_)), _) => (true, false),
+            (_, Some(Err(_))) => (false, true),
+            (ours, theirs) => (ours.is_some(), theirs.is_some()),
+        };
+        let ours = if take_ours { ours.next().transpose()? } else { None };
+        let theirs = if take_theirs { theirs.next().transpose()? } else { None };
+        let Some(KeyChange { key, before: base, .. }) = ours.as_ref().or(theirs.as_ref()).cloned() else {
+            return Ok(None);
+        };
+        let (ours_changed, theirs_changed) = (ours.is_some(), theirs.is_some());
+        let side = |change: Option<KeyChange>| change.map_or_else(|| base.clone(), |change| change.after);
+        let (ours, theirs) = (side(ours), side(theirs));
+        Ok(Some((key, Triple { ours_changed, theirs_changed, base, ours, theirs })))
+    }
+}
+
+/// Goes once through the changes of both sides: an iterator over what has to change in `ours`.
+struct Pass<'a> {
+    objects: &'a dyn Objects,
+    settle: Settle,
+    both: Both<'a>,
+    /// Resources known to be contested: deleted on one side, with changes on the other.
+    known: &'a BTreeSet<Address>,
+    /// The last resource that came by, and who deleted it. Its items follow it in the order of keys.
+    resource: Option<(Address, Gone)>,
+    found: BTreeSet<Address>,
+    conflicts: Vec<Conflict>,
+}
+
+impl Iterator for Pass<'_> {
+    type Item = Result<KeyEdit>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.both.next() {
+                Ok(Some((key, triple))) => match self.settle(&key, triple) {
+                    Ok(None) => {}
+                    Ok(Some(leaf)) => return Some(Ok((key, leaf))),
+                    Err(error) => return Some(Err(error)),
+                },
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// What has to stand under the key instead of what `ours` has there; none to leave it.
+    fn settle(&mut self, key: &[u8], triple: Triple) -> Result<Option<Option<Leaf>>> {
+        let address = Address::from_key(key)?;
+        let (owner, gone) = match address.owner() {
+            None => {
+                self.resource = Some((address.clone(), triple.gone()));
+                (address, triple.gone())
+            }
+            Some(owner) => {
+                let gone = self.resource.as_ref().filter(|(resource, _)| *resource == owner).map(|(_, gone)| *gone);
+                (owner, gone.unwrap_or_default())
+            }
+        };
+        let contests = triple.contests(gone);
+        let is_contested = contests || self.known.contains(&owner);
+        if contests {
+            self.found.insert(owner);
+        }
+        let both_changed = triple.ours_changed && triple.theirs_changed && triple.ours != triple.theirs;
+        if both_changed && !is_contested {
+            if let Some(combined) = self.combine(key, &triple)? {
+                return Ok(Some(combined));
+            }
+        }
+        if contests || both_changed {
+            self.list(key, &triple)?;
+        }
+        let takes_theirs = if is_contested || both_changed {
+            self.settle == Settle::Theirs && triple.ours != triple.theirs
+        } else {
+            triple.theirs_changed && !triple.ours_changed
+        };
+        Ok(takes_theirs.then_some(triple.theirs))
+    }
+
+    /// What both changes make together, if a rule exists that combines them.
+    fn combine(&self, key: &[u8], triple: &Triple) -> Result<Option<Option<Leaf>>> {
+        let Triple { base: Some(base), ours: Some(ours), theirs: Some(theirs), .. } = triple else { return Ok(None) };
+        if !record_merge::has_rule(&Address::from_key(key)?) {
+            return Ok(None);
+        }
+        let address = address_of(self.objects, key, ours)?;
+        let record = |leaf: &Leaf| leaf.record(self.objects);
+        Ok(match record_merge::combine(&address, &record(base)?, &record(ours)?, &record(theirs)?) {
+            Combined::Record(record) => Some(Some(Leaf::new(self.objects, &address, &record)?)),
+            Combined::Nothing => Some(None),
+            Combined::Conflict => None,
+        })
+    }
+
+    fn list(&mut self, key: &[u8], triple: &Triple) -> Result<()> {
+        let Triple { base, ours, theirs, .. } = triple;
+        let address = match ours.as_ref().or(theirs.as_ref()).or(base.as_ref()) {
+            Some(leaf) => address_of(self.objects, key, leaf)?,
+            None => Address::from_key(key)?,
+        };
+        self.conflicts.push(Conflict { address, base: base.clone(), ours: ours.clone(), theirs: theirs.clone() });
+        Ok(())
+    }
+}
