@@ -45,7 +45,7 @@ struct Packed {
     /// The address, where the key does not tell it.
     whole: Option<Address>,
     /// A leaf's content size.
-    content: u64,
+    content: Option<u64>,
     leaf: PackedLeaf,
 }
 
