@@ -73,6 +73,10 @@ pub const INSTANCE_CONNECT: Duration = Duration::from_secs(5);
 pub const INSTANCE_SILENCE: Duration = Duration::from_secs(60);
 /// Pages of one listing, so that an instance that repeats its last page ends.
 pub const INSTANCE_PAGES: usize = 1_000_000;
+/// How long an instance may take to make or change a function or an event source mapping before peapod goes on.
+pub const FUNCTION_READY: Duration = Duration::from_secs(30);
+/// How many unused numbers are given out and taken back to publish a layer version under the number it had.
+pub const LAYER_GAP: i64 = 1000;
 /// How often a resource that changes under a capture is taken again before it is noted and left.
 pub const RECAPTURES: usize = 3;
 

@@ -19,7 +19,7 @@ Everything moto does is unchanged. Added are, each only to read, and answering p
     GET /_peapod/lambda/layer?account=A&region=R&layer=NAME&version=N
         The zip, byte for byte as it was uploaded.
 
-What is not there is answered with 404 and {"error": ".."}. Looking never makes moto create an account or a region.
+What is not there is answered with 404 and {"message": ".."}. Looking never makes moto create an account or a region.
 Written against moto 5.2.5, whose internals it reads.
 """
 
@@ -146,18 +146,18 @@ ROUTES = {
 def answer(method, path, query_string):
     """The status line, the content type and the body for one request under PREFIX."""
     if method not in ("GET", "HEAD"):
-        return "405 Method Not Allowed", "application/json", as_json({"error": "these routes only read"})
+        return "405 Method Not Allowed", "application/json", as_json({"message": "these routes only read"})
     route, wanted = ROUTES.get(path[len(PREFIX) :], (None, ()))
     if route is None:
-        return "404 Not Found", "application/json", as_json({"error": "no such route"})
+        return "404 Not Found", "application/json", as_json({"message": "no such route"})
     query = {name: values[-1] for name, values in parse_qs(query_string).items()}
     missing = [name for name in wanted if name not in query]
     if missing:
-        return "400 Bad Request", "application/json", as_json({"error": f"missing: {', '.join(missing)}"})
+        return "400 Bad Request", "application/json", as_json({"message": f"missing: {', '.join(missing)}"})
     try:
         content = route(query)
     except NotThere as error:
-        return "404 Not Found", "application/json", as_json({"error": str(error)})
+        return "404 Not Found", "application/json", as_json({"message": str(error)})
     if isinstance(content, bytes):
         return "200 OK", "application/zip", content
     return "200 OK", "application/json", as_json(content)

@@ -118,6 +118,22 @@ impl From<ApiError> for Error {
     }
 }
 
+/// An answer that says "there is none" is none.
+pub fn found<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// For putting things back: an instance that says no to a request, as against one that breaks down over it, costs
+/// this record and no more ([`Kind::Denied`]).
+pub fn refused(error: ApiError) -> Error {
+    let says_no = (400..500).contains(&error.status) || error.is_unsupported();
+    if says_no { Error::denied(error.to_string()) } else { error.into() }
+}
+
 /// Code and message of a failure's body, in any of the protocols; empty where it holds none.
 fn read(body: &[u8]) -> (String, String) {
     let text = |json: &Json, names: &[&str]| {

@@ -11,6 +11,7 @@ mod endpoint;
 mod errors;
 mod iam;
 mod instance;
+mod lambda;
 pub mod quirks;
 mod regions;
 mod request;
@@ -23,7 +24,7 @@ mod xml;
 use async_trait::async_trait;
 
 pub use self::client::{Client, Streamed};
-pub use self::errors::ApiError;
+pub use self::errors::{ApiError, found, refused};
 pub use self::instance::{Aws, Options};
 pub use self::quirks::Emulator;
 pub use self::request::{Answer, Api, Method, Request};
@@ -70,5 +71,5 @@ pub trait Service: Send + Sync {
 
 /// Every service, in the order in which they are shown.
 pub fn services() -> Vec<Box<dyn Service>> {
-    vec![Box::new(iam::Iam)]
+    vec![Box::new(iam::Iam), Box::new(lambda::Lambda::default())]
 }

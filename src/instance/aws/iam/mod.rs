@@ -14,7 +14,7 @@ use crate::core::address::Address;
 use crate::core::content::Contents;
 use crate::core::value::Value;
 use crate::error::{Error, Result};
-use crate::instance::aws::{Api, ApiError, Scope, Service, tags};
+use crate::instance::aws::{Api, ApiError, Request, Scope, Service, tags};
 use crate::instance::{Sink, Stage, Step};
 
 const API: Api = Api::query("iam", "2010-05-08");
@@ -30,6 +30,10 @@ impl Service for Iam {
 
     fn is_global(&self) -> bool {
         true
+    }
+
+    fn probe(&self) -> Option<Request> {
+        Some(Request::form(&API, "ListUsers", &[("MaxItems", "1")]))
     }
 
     /// Policies come first: roles and users refer to them by attachment and as permissions boundary.
@@ -118,13 +122,4 @@ fn text<'a>(json: &'a Json, name: &str) -> Option<&'a str> {
 /// Whether AWS or the emulator made it, not the user.
 fn is_built_in(arn: &str, path: &str) -> bool {
     arn.contains(":iam::aws:") || path.starts_with("/aws-service-role/")
-}
-
-/// An answer that says "there is none" is none.
-fn found<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
-    match answer {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_missing() => Ok(None),
-        Err(error) => Err(error),
-    }
 }

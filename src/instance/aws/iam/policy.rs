@@ -6,10 +6,10 @@ use crate::core::address::Address;
 use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::error::{Error, Result};
-use crate::instance::aws::{Request, Scope, items, tags};
+use crate::instance::aws::{Request, Scope, found, items, refused, tags};
 use crate::instance::{Sink, Step};
 
-use super::{API, call, document, found, is_built_in, params, retag, tag_params, text};
+use super::{API, call, document, is_built_in, params, retag, tag_params, text};
 
 /// AWS keeps this many versions of a policy and refuses the next.
 const VERSIONS: usize = 5;
@@ -76,7 +76,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
                 create.push(("Description".to_owned(), description.to_owned()));
             }
             create.extend(tag_params(&tags::changes(None, after.attributes.get("Tags")).0));
-            call(cx, "CreatePolicy", &create).await?;
+            call(cx, "CreatePolicy", &create).await.map_err(refused)?;
         }
         // A description can't be changed, so a policy that differs in nothing else is left as it is.
         Some((live, _)) => {
@@ -84,7 +84,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
                 make_room(cx, &arn).await?;
                 let text = cx.document_text(wanted);
                 let version = params([("PolicyArn", &arn), ("PolicyDocument", &text), ("SetAsDefault", "true")]);
-                call(cx, "CreatePolicyVersion", &version).await?;
+                call(cx, "CreatePolicyVersion", &version).await.map_err(refused)?;
             }
             let (before, after) = (live.attributes.get("Tags"), after.attributes.get("Tags"));
             retag(cx, "Policy", ("PolicyArn", &arn), before, after).await?;

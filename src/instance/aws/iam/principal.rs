@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::record::Record;
 use crate::core::value::{Number, Value};
 use crate::error::{Error, Result};
-use crate::instance::aws::{ApiError, Request, Scope, items, tags};
+use crate::instance::aws::{ApiError, Request, Scope, found, items, refused, tags};
 use crate::instance::{Sink, Step};
 
-use super::{API, Params, call, document, found, is_built_in, params, retag, tag_params, text};
+use super::{API, Params, call, document, is_built_in, params, retag, tag_params, text};
 
 /// How IAM names one of the two in its actions and parameters.
 pub(super) struct Principal {
@@ -152,7 +152,7 @@ impl Principal {
             create.push(("PermissionsBoundary".to_owned(), cx.local_text(boundary)));
         }
         create.extend(tag_params(&tags::changes(None, after.attributes.get("Tags")).0));
-        call(cx, &format!("Create{}", self.word), &create).await?;
+        call(cx, &format!("Create{}", self.word), &create).await.map_err(refused)?;
         Ok(())
     }
 
@@ -160,7 +160,8 @@ impl Principal {
         let differs = |attribute: &str| live.attributes.get(attribute) != after.attributes.get(attribute);
         if self.is_role() && differs(TRUST) {
             let text = cx.document_text(self.trust(after)?);
-            call(cx, "UpdateAssumeRolePolicy", &params([("RoleName", name), ("PolicyDocument", &text)])).await?;
+            let trust = params([("RoleName", name), ("PolicyDocument", &text)]);
+            call(cx, "UpdateAssumeRolePolicy", &trust).await.map_err(refused)?;
         }
         if self.is_role() && (differs("Description") || differs(SESSION)) {
             let description = after.text("Description").unwrap_or_default();
@@ -189,7 +190,7 @@ impl Principal {
             if live.get(policy) != Some(document) {
                 let text = cx.document_text(document);
                 let put = params([(self.name, name), ("PolicyName", policy), ("PolicyDocument", &text)]);
-                call(cx, &format!("Put{}Policy", self.word), &put).await?;
+                call(cx, &format!("Put{}Policy", self.word), &put).await.map_err(refused)?;
             }
         }
         for policy in live.keys().filter(|policy| !after.contains_key(*policy)) {
@@ -211,7 +212,7 @@ impl Principal {
             // moto knows AWS-managed policies only when told to load them: then the attachment is lost, not the role.
             match attach {
                 Err(error) if error.is_missing() && arn.contains(":iam::aws:") => {}
-                other => drop(other?),
+                other => drop(other.map_err(refused)?),
             }
         }
         for arn in live.difference(&after) {
