@@ -107,6 +107,12 @@ impl Error {
         self
     }
 
+    /// The same error with a line in front that says what it stopped; kind, hint and details stay.
+    #[must_use]
+    pub fn in_front(self, message: impl Into<String>) -> Self {
+        wrap(message.into(), Box::new(self))
+    }
+
     /// The kind, which decides the exit code.
     pub fn kind(&self) -> Kind {
         self.kind

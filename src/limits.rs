@@ -154,3 +154,17 @@ pub const STRANGER_STAY: Duration = Duration::from_secs(60);
 pub const PEERS_KNOWN: usize = 1024;
 /// Addresses remembered of one peer.
 pub const PEER_ADDRESSES: usize = 16;
+/// What one capture could not read, line by line; beyond it an emulator is broken as a whole.
+pub const SKIPS: usize = 10_000;
+/// Creation dates and generated ids that peapod remembers of an instance to recognise it.
+pub const MARKS: usize = 10_000;
+/// Versions that one walk through a history reads.
+pub const HISTORY: usize = 1_000_000;
+/// How often a criss-cross of merges is followed down before a plain common ancestor has to do.
+pub const CRISS_CROSS: usize = 16;
+/// Conflicts that one error lists in full.
+pub const CONFLICTS_SHOWN: usize = 10_000;
+/// Records that an inject lists as not kept.
+pub const LOST: usize = 10_000;
+/// Injects that can be taken back, over all instances.
+pub const UNDOS: usize = 20;

@@ -2,12 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::capture::{Captured, capture};
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::journal;
+use crate::app::memory::{self, Memory};
 use crate::app::state::App;
+use crate::app::versions::{self, local_head, now, set_local_head};
 use crate::app::views::{Counts, VersionView};
-use crate::core::select::Selection;
+use crate::core::name::Name;
+use crate::core::select::{Selection, Selector};
+use crate::core::version::{Authorship, Skip, Source, Version, check_name};
 use crate::error::{Error, Result};
+use crate::instance::{Identity, Instance};
+use crate::limits;
+use crate::tree::{self, Settle};
 
 /// Asks for a snapshot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,8 +45,164 @@ pub struct CommitOutcome {
     pub changes: Counts,
 }
 
-/// Takes the snapshot.
+/// Commits the instance.
 pub async fn run(app: &App, cx: &Context, request: Commit, events: &Events) -> Result<CommitOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+    check_name("a pod's name", &request.pod)?;
+    if request.message.as_ref().is_some_and(|message| message.len() > limits::MESSAGE) {
+        return Err(Error::usage(format!("the message is longer than {} bytes", limits::MESSAGE)));
+    }
+    let selector = Selector::new(request.selection.clone())?;
+    let instance = cx.connect().await?;
+    let instance = &*instance;
+    journal::recover(app, instance, events).await?;
+    let identity = instance.identify().await?;
+    let captured = capture(app, instance, &selector, events).await?;
+    if request.strict && !captured.skipped.is_empty() {
+        let first = &captured.skipped[0];
+        return Err(Error::failed(format!(
+            "{} parts of the instance could not be captured: {}: {}",
+            captured.skipped.len(),
+            first.prefix.join("/"),
+            first.reason
+        ))
+        .hint("leave --strict away to commit the rest"));
+    }
+    tokio::task::block_in_place(|| record(app, instance.url(), &identity, &request, &captured))
+}
+
+/// Makes the version of what was captured, and remembers it.
+fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured: &Captured) -> Result<CommitOutcome> {
+    let store = &*app.store;
+    let pod = &request.pod;
+    let head = local_head(store, pod)?;
+    let memory = Memory::read(app, url, pod)?.filter(|memory| memory.is_of(captured));
+    let snapshot = match (&memory, &head) {
+        (Some(memory), _) => {
+            let root = Version::read(store, &memory.version)?.root;
+            Snapshot { parent: Some((memory.version, root)), root: memory.live(store, &root, captured)? }
+        }
+        (None, Some(head)) => on_top_of(app, pod, head, captured, request.replace)?,
+        (None, None) => Snapshot { parent: None, root: captured.root },
+    };
+    let name = match snapshot.parent {
+        Some((parent, root)) if root == snapshot.root => parent,
+        _ => version(app, identity, request, captured, &snapshot)?.write(store, &app.secret)?,
+    };
+    let remembered = match &memory {
+        Some(memory) => Memory {
+            version: name,
+            echo: memory.echo_after(store, captured)?,
+            marks: memory.marks_after(captured),
+        },
+        None => Memory { version: name, echo: captured.root, marks: captured.marks.clone() },
+    };
+    let new_head = match head {
+        // The local head has moved on since the instance's version: both count.
+        Some(head) if !versions::contains(store, &name, &head)? => {
+            let merged = versions::merge_versions(app, pod, &[name, head], Some(&name), Settle::List, "");
+            match merged {
+                Ok(merged) => merged.version,
+                Err(error) => {
+                    store.update(&[versions::keep_snapshot(pod, &name)])?;
+                    return Err(error.hint(format!(
+                        "the snapshot is kept as {pod}@{}; settle with `peapod merge {pod} {} {} --on-conflict pod|instance`",
+                        name.short(),
+                        name.short(),
+                        head.short()
+                    )));
+                }
+            }
+        }
+        _ => name,
+    };
+    store.update(&[set_local_head(pod, &new_head), remembered.write(url, pod)?])?;
+    let version = Version::read(store, &new_head)?;
+    let before = match version.parents.first() {
+        Some(parent) => Version::read(store, parent)?.root,
+        None => tree::empty(store)?,
+    };
+    Ok(CommitOutcome {
+        version: VersionView::new(app, &new_head, &version)?,
+        made: head != Some(new_head),
+        changes: Counts::between(store, &before, &version.root)?,
+    })
+}
+
+struct Snapshot {
+    /// The version it follows, and that version's tree.
+    parent: Option<(Name, Name)>,
+    root: Name,
+}
+
+/// A snapshot on top of the local head, of an instance that peapod knows nothing of: a fresh one, or one restarted.
+///
+/// What the head has and the instance lacks may have been deleted, lost in the restart, or never been there; only the
+/// user can tell, so leaving it out needs `--replace`.
+fn on_top_of(app: &App, pod: &str, head: &Name, captured: &Captured, replace: bool) -> Result<Snapshot> {
+    let store = &*app.store;
+    let root = Version::read(store, head)?.root;
+    let gone = |change: &tree::Change| change.after.is_none() && captured.proves_absence(&change.address);
+    let mut missing = vec![];
+    let mut count = 0u64;
+    for change in tree::diff(store, &root, &captured.root)? {
+        let change = change?;
+        if gone(&change) {
+            count += 1;
+            if missing.len() < 3 {
+                missing.push(change.address.to_string());
+            }
+        }
+    }
+    if count > 0 && !replace {
+        let more = if count > missing.len() as u64 { ", .." } else { "" };
+        return Err(Error::conflict(format!(
+            "the instance lacks {count} records that pod \"{pod}\" has ({}{more}), and peapod can't tell whether they were \
+             deleted or the instance was restarted",
+            missing.join(", ")
+        ))
+        .hint(format!("`peapod inject {pod}` brings them back; `peapod commit {pod} --replace` leaves them out")));
+    }
+    let changes = tree::diff(store, &root, &captured.root)?;
+    let root_now = if replace {
+        let mut changes = changes.filter(|change| match change {
+            Ok(change) => change.after.is_some() || gone(change),
+            Err(_) => true,
+        });
+        tree::edit(store, &root, &mut changes)?
+    } else {
+        // Nothing tells what this instance drops: a record counts by what it has, not by what it lacks.
+        let changes = changes.filter(|change| !matches!(change, Ok(change) if change.after.is_none()));
+        let unknown = changes.map(|change| change.map(|change| tree::Change { before: None, ..change }));
+        memory::overlay(store, &root, Box::new(unknown))?
+    };
+    Ok(Snapshot { parent: Some((*head, root)), root: root_now })
+}
+
+fn version(
+    app: &App,
+    identity: &Identity,
+    request: &Commit,
+    captured: &Captured,
+    snapshot: &Snapshot,
+) -> Result<Version> {
+    let mut skipped = captured.skipped.clone();
+    if skipped.len() > limits::VERSION_SKIPPED {
+        let rest = skipped.len() - (limits::VERSION_SKIPPED - 1);
+        skipped.truncate(limits::VERSION_SKIPPED - 1);
+        skipped.push(Skip { prefix: vec![], reason: format!("and {rest} more") });
+    }
+    Ok(Version {
+        pod: request.pod.clone(),
+        parents: snapshot.parent.iter().map(|(parent, _)| *parent).collect(),
+        root: snapshot.root,
+        authorship: Some(Authorship { author: app.secret.author(), created: now() }),
+        message: request.message.clone().unwrap_or_default(),
+        source: Some(Source {
+            emulator: identity.emulator.clone(),
+            version: identity.version.clone(),
+            schema: crate::instance::SCHEMA,
+        }),
+        stats: tree::stats(&*app.store, &snapshot.root)?,
+        skipped,
+    })
 }

@@ -1,14 +1,24 @@
 //! `diff`: what differs between two versions, or between a version and the instance.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
+use crate::app::capture::capture;
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::memory::Memory;
+use crate::app::resolve::resolve;
 use crate::app::state::App;
 use crate::app::views::{AttributeChange, Counts};
+use crate::core::name::Name;
+use crate::core::record::Record;
 use crate::core::reference::Reference;
-use crate::core::select::Selection;
-use crate::error::{Error, Result};
+use crate::core::select::{Selection, Selector};
+use crate::core::value::Value;
+use crate::core::version::Version;
+use crate::error::Result;
+use crate::tree;
 
 /// Asks what differs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,6 +66,114 @@ pub struct Detail {
 
 /// What differs.
 pub async fn run(app: &App, cx: &Context, request: Diff, events: &Events) -> Result<DiffOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+    let store = &*app.store;
+    let selector = Selector::new(request.selection.clone())?;
+    let name = resolve(app, &request.from)?;
+    let version = Version::read(store, &name)?;
+    let (from, to, from_root, to_root) = match &request.to {
+        Side::Version(to) => {
+            let to = resolve(app, to)?;
+            (Some(name), Some(to), version.root, Version::read(store, &to)?.root)
+        }
+        Side::Parent => {
+            let parent = version.parents.first().copied();
+            let root = match parent {
+                Some(parent) => Version::read(store, &parent)?.root,
+                None => tree::empty(store)?,
+            };
+            (parent, Some(name), root, version.root)
+        }
+        Side::Instance => (Some(name), None, version.root, live(app, cx, &version, &selector, events).await?),
+    };
+    let mut counts = Counts::default();
+    for change in tree::diff(store, &from_root, &to_root)? {
+        let change = change?;
+        if !selector.matches(&change.address) {
+            continue;
+        }
+        counts.count(&change);
+        let address = change.address.to_string();
+        match (change.before, change.after) {
+            (None, _) => events.row("added", &address).await?,
+            (_, None) => events.row("removed", &address).await?,
+            (Some(before), Some(after)) => {
+                events.row("changed", &address).await?;
+                let attributes = changed_attributes(&before.record(store)?, &after.record(store)?);
+                events.row("details", &Detail { address, attributes }).await?;
+            }
+        }
+    }
+    let text = |name: Option<Name>| name.map(|name| name.to_string());
+    Ok(DiffOutcome { from: text(from), to: text(to), counts })
+}
+
+/// The instance's state as a commit of the version's pod would take it. What could not be captured is as the version
+/// has it.
+async fn live(app: &App, cx: &Context, version: &Version, selector: &Selector, events: &Events) -> Result<Name> {
+    let store = &*app.store;
+    let instance = cx.connect(None, events).await?;
+    let captured = capture(app, &*instance, selector, events).await?;
+    let memory = Memory::read(app, instance.url(), &version.pod)?.filter(|memory| memory.is_of(&captured));
+    if let Some(memory) = memory {
+        return memory.live(store, &Version::read(store, &memory.version)?.root, &captured);
+    }
+    let mut seen = tree::diff(store, &version.root, &captured.root)?.filter(|change| match change {
+        Ok(change) => change.after.is_some() || captured.proves_absence(&change.address),
+        Err(_) => true,
+    });
+    tree::edit(store, &version.root, &mut seen)
+}
+
+/// The attributes that differ between two records, maps in them followed down, and `body` where the bodies differ.
+fn changed_attributes(before: &Record, after: &Record) -> Vec<AttributeChange> {
+    let mut changes = vec![];
+    compare("", &before.attributes, &after.attributes, &mut changes);
+    if before.body != after.body {
+        let size = |record: &Record| record.body.as_ref().map(|body| serde_json::json!({ "size": body.size() }));
+        changes.push(AttributeChange { attribute: "body".into(), before: size(before), after: size(after) });
+    }
+    changes
+}
+
+fn compare(
+    prefix: &str,
+    before: &BTreeMap<String, Value>,
+    after: &BTreeMap<String, Value>,
+    changes: &mut Vec<AttributeChange>,
+) {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let attribute = format!("{prefix}{name}");
+        match (before.get(name), after.get(name)) {
+            (old, new) if old == new => {}
+            (Some(Value::Map(old)), Some(Value::Map(new))) => compare(&format!("{attribute}."), old, new, changes),
+            (old, new) => changes.push(AttributeChange {
+                attribute,
+                before: old.map(Value::to_json),
+                after: new.map(Value::to_json),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nested_attribute_is_named_by_its_path() {
+        let record = |color: &str, kept: bool| {
+            let tags = Value::Map([("color".to_owned(), Value::text(color)), ("size".to_owned(), "s".into())].into());
+            let mut attributes = BTreeMap::from([("Tags".to_owned(), tags)]);
+            if kept {
+                attributes.insert("Policy".into(), "p".into());
+            }
+            Record::new(attributes)
+        };
+        let changes = changed_attributes(&record("red", true), &record("blue", false));
+        let names: Vec<&str> = changes.iter().map(|change| change.attribute.as_str()).collect();
+        assert_eq!(names, ["Policy", "Tags.color"]);
+        assert_eq!(changes[0].after, None);
+        assert!(changed_attributes(&record("red", true), &record("red", true)).is_empty());
+    }
 }

@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::put::{self, Options};
+use crate::app::resolve::resolve;
 use crate::app::state::App;
 use crate::app::views::{ConflictView, Counts, Lost, PlanStep};
 use crate::core::reference::Reference;
-use crate::core::select::Selection;
+use crate::core::select::{Selection, Selector};
 use crate::error::{Error, Result};
+use crate::tree::Settle;
 
 /// What the instance shall look like afterwards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +66,15 @@ impl OnConflict {
     /// Every choice by its name on the command line.
     pub const NAMES: [(&'static str, OnConflict); 3] =
         [("fail", OnConflict::Fail), ("pod", OnConflict::Pod), ("instance", OnConflict::Instance)];
+
+    /// The same for a merge whose `ours` is the instance and whose `theirs` is the pod.
+    pub fn settle(self) -> Settle {
+        match self {
+            OnConflict::Fail => Settle::List,
+            OnConflict::Pod => Settle::Theirs,
+            OnConflict::Instance => Settle::Ours,
+        }
+    }
 }
 
 impl FromStr for OnConflict {
@@ -119,8 +131,21 @@ pub struct InjectOutcome {
     pub plan: Option<Vec<PlanStep>>,
 }
 
-/// Puts the version in. Minds [`Events::stopped`] itself: what it has begun it rolls back.
+/// Puts the version in. What it has begun it finishes, or rolls back when it fails.
 pub async fn run(app: &App, cx: &Context, request: Inject, events: &Events) -> Result<InjectOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+    let version = resolve(app, &request.reference)?;
+    let options = Options {
+        strategy: request.strategy,
+        on_conflict: request.on_conflict,
+        selector: Selector::new(request.selection)?,
+        paused: request.paused,
+        strict: request.strict,
+        only_news: false,
+    };
+    let instance = cx.connect(request.wait, events).await?;
+    let prepared = put::prepare(app, &*instance, &version, options, events).await?;
+    if request.dry_run {
+        return prepared.dry_run(app, &*instance);
+    }
+    prepared.carry_out(app, &*instance, events).await
 }

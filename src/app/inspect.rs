@@ -6,10 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::resolve::resolve;
 use crate::app::state::App;
+use crate::core::address::Address;
+use crate::core::record::{Body, Record};
 use crate::core::reference::Reference;
-use crate::core::select::Selection;
-use crate::error::{Error, Result};
+use crate::core::select::{Selection, Selector};
+use crate::core::version::Version;
+use crate::error::Result;
+use crate::tree;
 
 /// Asks for the records of a version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,7 +39,7 @@ pub struct InspectOutcome {
 pub struct RecordView {
     /// Where.
     pub address: String,
-    /// The kind of resource, or the collection of an item.
+    /// `service/kind`, and `/collection` for an item.
     pub kind: String,
     /// Its attributes.
     pub attributes: BTreeMap<String, serde_json::Value>,
@@ -42,8 +47,32 @@ pub struct RecordView {
     pub size: u64,
 }
 
-/// The records.
-pub async fn run(app: &App, cx: &Context, request: Inspect, events: &Events) -> Result<InspectOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+impl RecordView {
+    /// The view of a record.
+    pub fn new(address: &Address, record: &Record) -> RecordView {
+        let kind = match address.collection_and_item() {
+            Some((collection, _)) => format!("{}/{}/{collection}", address.service(), address.kind()),
+            None => format!("{}/{}", address.service(), address.kind()),
+        };
+        RecordView {
+            address: address.to_string(),
+            kind,
+            attributes: record.attributes.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
+            size: record.body.as_ref().map_or(0, Body::size),
+        }
+    }
+}
+
+/// The records. None of their large contents is read.
+pub async fn run(app: &App, _cx: &Context, request: Inspect, events: &Events) -> Result<InspectOutcome> {
+    let store = &*app.store;
+    let name = resolve(app, &request.reference)?;
+    let selector = Selector::new(request.selection)?;
+    for entry in tree::scan(store, &Version::read(store, &name)?.root, &[])? {
+        let entry = entry?;
+        if selector.matches(&entry.address) {
+            events.row("records", &RecordView::new(&entry.address, &entry.leaf.record(store)?)).await?;
+        }
+    }
+    Ok(InspectOutcome { pod: request.reference.pod().to_owned(), version: name.to_string() })
 }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::memory::Memory;
 use crate::app::state::App;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Asks what runs at the instance's URL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,10 +25,17 @@ pub struct InstanceStatusOutcome {
     pub account: String,
     /// What peapod captures there.
     pub services: Vec<ServiceView>,
-    /// The pod that was last put in or taken, while the instance is still the same one.
-    pub pod: Option<String>,
-    /// That pod's version.
-    pub base: Option<String>,
+    /// The pods that were last put in or taken there.
+    pub pods: Vec<BaseView>,
+}
+
+/// What an instance stood for when peapod last met it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseView {
+    /// The pod.
+    pub pod: String,
+    /// The version.
+    pub version: String,
 }
 
 /// One service.
@@ -56,15 +64,32 @@ pub struct InstanceResetOutcome {
 pub async fn status(
     app: &App,
     cx: &Context,
-    request: InstanceStatus,
+    _request: InstanceStatus,
     events: &Events,
 ) -> Result<InstanceStatusOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+    let instance = cx.connect(None, events).await?;
+    let identity = instance.identify().await?;
+    let view = |(service, limits): (String, Option<String>)| ServiceView { service, limits };
+    let stands_for = |(pod, memory): (String, Memory)| BaseView { pod, version: memory.version.to_string() };
+    Ok(InstanceStatusOutcome {
+        instance: instance.url().to_owned(),
+        emulator: identity.emulator,
+        version: identity.version,
+        account: identity.account,
+        services: identity.services.into_iter().map(view).collect(),
+        pods: Memory::of_instance(&app.store, instance.url())?.into_iter().map(stands_for).collect(),
+    })
 }
 
-/// Empties it.
-pub async fn reset(app: &App, cx: &Context, request: InstanceReset, events: &Events) -> Result<InstanceResetOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+/// Empties it. What is remembered of it stays: the next command sees by its marks that it is not the same any more.
+pub async fn reset(
+    _app: &App,
+    cx: &Context,
+    _request: InstanceReset,
+    events: &Events,
+) -> Result<InstanceResetOutcome> {
+    let instance = cx.connect(None, events).await?;
+    let identity = instance.identify().await?;
+    instance.reset().await?;
+    Ok(InstanceResetOutcome { instance: instance.url().to_owned(), emulator: identity.emulator })
 }

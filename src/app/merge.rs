@@ -4,10 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::resolve::resolve;
 use crate::app::state::App;
+use crate::app::versions::{self, local_head};
 use crate::app::views::{ConflictView, VersionView};
 use crate::core::reference::Reference;
-use crate::error::{Error, Result};
+use crate::core::version::Version;
+use crate::error::Result;
+use crate::tree::Settle;
 
 /// How `merge` settles conflicts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +53,31 @@ pub struct MergeOutcome {
     pub conflicts: Vec<ConflictView>,
 }
 
-/// Merges.
-pub async fn run(app: &App, cx: &Context, request: Merge, events: &Events) -> Result<MergeOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+/// Merges. The pod's own head moves to the merge if the merge contains it; else the merge is kept beside it.
+pub async fn run(app: &App, _cx: &Context, request: Merge, _events: &Events) -> Result<MergeOutcome> {
+    let store = &*app.store;
+    let pod = request.pod.as_str();
+    let (first, second) = (resolve(app, &request.first)?, resolve(app, &request.second)?);
+    let settle = match request.prefer {
+        Prefer::Neither => Settle::List,
+        Prefer::First => Settle::Ours,
+        Prefer::Second => Settle::Theirs,
+    };
+    let message = request.message.as_deref().unwrap_or("");
+    tokio::task::block_in_place(|| {
+        let merged = versions::merge_versions(app, pod, &[first, second], Some(&first), settle, message)?;
+        let head = local_head(store, pod)?;
+        let moves = head.map_or(Ok(true), |head| versions::contains(store, &merged.version, &head))?;
+        let write = if moves {
+            versions::set_local_head(pod, &merged.version)
+        } else {
+            versions::keep_snapshot(pod, &merged.version)
+        };
+        store.update(&[write])?;
+        Ok(MergeOutcome {
+            version: VersionView::new(app, &merged.version, &Version::read(store, &merged.version)?)?,
+            made: merged.version != first && merged.version != second,
+            conflicts: versions::conflict_views(&merged.settled),
+        })
+    })
 }

@@ -4,6 +4,8 @@
 //! [`Events`]. Whether that happens in the command's own process or in a node at the other end of a socket
 //! (`control`) makes no difference to a journey.
 
+pub mod apply;
+pub mod capture;
 pub mod commit;
 pub mod context;
 pub mod control;
@@ -16,16 +18,22 @@ pub mod home;
 pub mod inject;
 pub mod inspect;
 pub mod instance;
+pub mod journal;
 pub mod maintenance;
+pub mod memory;
 pub mod merge;
 pub mod node;
 pub mod pull;
 pub mod push;
+pub mod put;
 pub mod request;
+pub mod resolve;
 pub mod state;
 pub mod status;
+pub mod target;
 pub mod team;
 pub mod undo;
+pub mod versions;
 pub mod views;
 
 pub use context::Context;

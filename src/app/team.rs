@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::state::App;
+use crate::core::identity::Author;
+use crate::core::name::Name;
 use crate::error::{Error, Result};
 
 /// What a member may do.
@@ -127,6 +129,38 @@ pub struct MemberView {
 pub fn name(app: &App) -> Result<Option<String>> {
     let _ = app;
     Ok(None)
+}
+
+/// Every member's newest head of a pod that counts, this node's own signed one included.
+pub fn member_heads(app: &App, pod: &str) -> Result<Vec<(Author, Name)>> {
+    let _ = (app, pod);
+    Ok(vec![])
+}
+
+/// The newest head that counts of the member with this name, or whose key begins with it.
+pub fn head_of(app: &App, pod: &str, member: &str) -> Result<Option<Name>> {
+    let _ = (app, pod, member);
+    Ok(None)
+}
+
+/// A member's name in the roster, also after it was removed.
+pub fn member_name(app: &App, author: &Author) -> Result<Option<String>> {
+    let _ = (app, author);
+    Ok(None)
+}
+
+/// The pods of which anybody in the team has a head.
+pub fn pods_with_heads(app: &App) -> Result<Vec<String>> {
+    let _ = app;
+    Ok(vec![])
+}
+
+/// Signs this version as the pod's next head, in a chain with the last one, and stores it. Returns its number.
+///
+/// The head that is signed already is not signed again. Fails where this node is in no team, or no writer in it.
+pub fn sign_head(app: &App, pod: &str, version: &Name) -> Result<u64> {
+    let _ = (app, pod, version);
+    Err(Error::failed("not built yet"))
 }
 
 /// Starts a team.

@@ -2,6 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::state::App;
+use crate::app::team;
+use crate::core::name::Name;
+use crate::core::version::{Skip, Version};
+use crate::error::Result;
+use crate::store::Store;
+use crate::tree::{self, Change};
+
 /// One version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionView {
@@ -29,6 +37,33 @@ pub struct VersionView {
     pub skipped: Vec<Skipped>,
 }
 
+impl VersionView {
+    /// The view of a version.
+    pub fn new(app: &App, name: &Name, version: &Version) -> Result<VersionView> {
+        let skipped = |skip: &Skip| Skipped { address: skip.prefix.join("/"), reason: skip.reason.clone() };
+        let by = version.authorship.as_ref();
+        Ok(VersionView {
+            pod: version.pod.clone(),
+            version: name.to_string(),
+            root: version.root.to_string(),
+            author: by.map(|by| by.author.to_string()),
+            member: by.map(|by| team::member_name(app, &by.author)).transpose()?.flatten(),
+            parents: version.parents.iter().map(Name::to_string).collect(),
+            message: version.message.clone(),
+            created: by.map(|by| rfc3339(by.created)),
+            records: version.stats.records,
+            bytes: version.stats.bytes,
+            skipped: version.skipped.iter().map(skipped).collect(),
+        })
+    }
+}
+
+/// Milliseconds since 1970 as RFC 3339, whatever a peer put there.
+pub fn rfc3339(millis: u64) -> String {
+    let timestamp = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    timestamp.unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
 /// Something that could not be captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
@@ -50,6 +85,24 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// How many records differ between two trees.
+    pub fn between(store: &Store, before: &Name, after: &Name) -> Result<Counts> {
+        let mut counts = Counts::default();
+        for change in tree::diff(store, before, after)? {
+            counts.count(&change?);
+        }
+        Ok(counts)
+    }
+
+    /// Counts one difference.
+    pub fn count(&mut self, change: &Change) {
+        match (&change.before, &change.after) {
+            (None, _) => self.added += 1,
+            (_, None) => self.removed += 1,
+            (Some(_), Some(_)) => self.changed += 1,
+        }
+    }
+
     /// Whether nothing differs.
     pub fn is_zero(&self) -> bool {
         *self == Counts::default()
@@ -66,7 +119,7 @@ pub struct ConflictView {
 }
 
 /// Something that an emulator did not keep.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Lost {
     /// Where.
     pub address: String,

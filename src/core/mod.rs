@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod chain;
+pub mod carry;
 pub mod codec;
 pub mod content;
 pub mod fold;

@@ -6,6 +6,9 @@
 
 pub mod aws;
 
+/// The schema of the records that this release makes; noted in every version.
+pub const SCHEMA: u32 = 1;
+
 use async_trait::async_trait;
 
 use crate::core::address::Address;
@@ -96,6 +99,10 @@ pub trait Instance: Send + Sync {
     fn stage(&self, address: &Address) -> Stage;
 
     /// Carries out one step. Idempotent: a step that was cut off may be carried out again.
+    ///
+    /// [`crate::error::Kind::Denied`] means that the instance understood and refuses this record (a 4xx or "not
+    /// implemented"): it costs that resource. Any other error means that the instance can't be trusted to go on, and the
+    /// inject is rolled back.
     async fn apply(&self, step: &Step, contents: &dyn Contents) -> Result<()>;
 
     /// Empties the instance, by its own reset where it has one, else by deleting what a capture finds.

@@ -1,0 +1,198 @@
+//! Carrying out a plan: the ordered operations that take an instance from its live state to a target state.
+//!
+//! The plan is never held in memory: it is the difference of two trees, walked once per stage. Deletes run first, in
+//! falling order of their stages, then puts in rising order. What acts by itself is switched on last, by a second call.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use futures::{StreamExt, TryStreamExt};
+use crate::app::views::{Counts, Lost, PlanStep};
+use crate::app::{App, Events};
+use crate::app::events::{Counter, Unit};
+use crate::core::address::Address;
+use crate::core::name::Name;
+use crate::core::version::Skip;
+use crate::error::{Kind, Result};
+use crate::instance::{Instance, Stage, Step};
+use crate::limits;
+use crate::tree::{self, Change};
+
+/// A plan: three trees and how to go from one to another.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What the instance really holds, as the capture saw it.
+    pub actual: Name,
+    /// The state it stands for, with what it does not keep.
+    pub from: Name,
+    /// The state it shall stand for.
+    pub to: Name,
+    /// Puts what acts by itself back switched off.
+    pub paused: bool,
+    /// What the capture could not see and so must not be put on top of.
+    pub skipped: Vec<Skip>,
+}
+
+/// Puts in the order in which they run; deletes run in the reverse order.
+const STAGES: [Stage; 5] = [Stage::Foundation, Stage::Resource, Stage::Dependent, Stage::Item, Stage::Acting];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Delete(Stage),
+    Put(Stage),
+}
+
+/// Everything but switching on what acts.
+fn quiet_phases() -> impl Iterator<Item = Phase> {
+    let deletes = STAGES.into_iter().rev().map(Phase::Delete);
+    deletes.chain(STAGES.into_iter().filter(|stage| *stage != Stage::Acting).map(Phase::Put))
+}
+
+impl Phase {
+    fn has(self, instance: &dyn Instance, change: &Change) -> bool {
+        match self {
+            Phase::Delete(stage) => change.after.is_none() && instance.stage(&change.address) == stage,
+            Phase::Put(stage) => change.after.is_some() && instance.stage(&change.address) == stage,
+        }
+    }
+}
+
+impl Plan {
+    /// The operations in the order in which they would run.
+    pub fn operations(&self, app: &App, instance: &dyn Instance) -> Result<Vec<PlanStep>> {
+        let mut operations = vec![];
+        for phase in quiet_phases().chain([Phase::Put(Stage::Acting)]) {
+            for change in tree::diff(&*app.store, &self.from, &self.to)? {
+                let change = change?;
+                if phase.has(instance, &change) && self.obstacle(&change).is_none() {
+                    let op = match (&change.before, &change.after) {
+                        (None, _) => "create",
+                        (_, Some(_)) => "update",
+                        (_, None) => "delete",
+                    };
+                    operations.push(PlanStep { op: op.to_owned(), address: change.address.to_string() });
+                }
+            }
+        }
+        Ok(operations)
+    }
+
+    /// Why a change is not tried: the instance hides what may be there already.
+    fn obstacle(&self, change: &Change) -> Option<&Skip> {
+        self.skipped.iter().find(|skip| skip.covers(change.address.parts()))
+    }
+}
+
+/// What carrying out a plan came to.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Counts.
+    pub applied: Counts,
+    /// What the instance refused.
+    pub lost: Vec<Lost>,
+}
+
+/// Carries out all but what acts by itself. An error means that the instance stands somewhere between two states.
+pub async fn run_quiet(app: &App, instance: &dyn Instance, plan: &Plan, events: &Events) -> Result<Done> {
+    let mut run = Run::new(app, instance, plan, events)?;
+    for phase in quiet_phases() {
+        run.phase(phase).await?;
+    }
+    run.done()
+}
+
+/// Puts back what acts by itself, after [`run_quiet`].
+pub async fn run_acting(app: &App, instance: &dyn Instance, plan: &Plan, events: &Events) -> Result<Done> {
+    let mut run = Run::new(app, instance, plan, events)?;
+    run.phase(Phase::Put(Stage::Acting)).await?;
+    run.done()
+}
+
+struct Run<'a> {
+    app: &'a App,
+    instance: &'a dyn Instance,
+    plan: &'a Plan,
+    counter: Counter,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    done: Done,
+    refused: BTreeSet<Address>,
+}
+
+impl<'a> Run<'a> {
+    fn new(app: &'a App, instance: &'a dyn Instance, plan: &'a Plan, events: &'a Events) -> Result<Run<'a>> {
+        let counter = events.counter("changing", None, Unit::Items);
+        Ok(Run { app, instance, plan, counter, state: Mutex::default() })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn phase(&mut self, phase: Phase) -> Result<()> {
+        let changes = tree::diff(&*self.app.store, &self.plan.from, &self.plan.to)?;
+        let wanted = changes.filter(|change| !matches!(change, Ok(change) if !phase.has(self.instance, change)));
+        let this = &*self;
+        futures::stream::iter(wanted)
+            .map(|change| async move { this.change(change?).await })
+            .buffer_unordered(limits::INSTANCE_REQUESTS)
+            .try_collect::<()>()
+            .await
+    }
+
+    async fn change(&self, change: Change) -> Result<()> {
+        if let Some(skip) = self.plan.obstacle(&change) {
+            self.lose(&change.address, format!("not visible in this instance: {}", skip.reason));
+            return Ok(());
+        }
+        if let Some(owner) = change.address.owner().filter(|owner| self.state().refused.contains(owner)) {
+            self.lose(&change.address, format!("{owner} was refused"));
+            return Ok(());
+        }
+        let store = &*self.app.store;
+        let step = Step {
+            before: tree::get(store, &self.plan.actual, &change.address)?,
+            after: change.after.as_ref().map(|leaf| leaf.record(store)).transpose()?,
+            address: change.address,
+            paused: self.plan.paused,
+        };
+        match self.instance.apply(&step, store).await {
+            Ok(()) => {
+                let mut state = self.state();
+                let applied = &mut state.done.applied;
+                match (&change.before, &step.after) {
+                    (_, None) => applied.removed += 1,
+                    (None, _) => applied.added += 1,
+                    (Some(_), _) => applied.changed += 1,
+                }
+                drop(state);
+                self.counter.add(1);
+                Ok(())
+            }
+            Err(error) if error.kind() == Kind::Denied => {
+                self.lose(&step.address, error.chain());
+                if step.before.is_none() {
+                    self.state().refused.insert(step.address);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn lose(&self, address: &Address, reason: String) {
+        let mut state = self.state();
+        if state.done.lost.len() < limits::LOST {
+            state.done.lost.push(Lost { address: address.to_string(), reason });
+        }
+    }
+
+    fn done(self) -> Result<Done> {
+        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        state.done.lost.sort();
+        Ok(state.done)
+    }
+}

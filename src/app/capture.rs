@@ -1,0 +1,153 @@
+//! Capture: an instance's whole state as a tree, with what tells this instance from a restarted one.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::app::events::{Counter, Unit};
+use crate::app::{App, Events};
+use crate::core::address::Address;
+use crate::core::codec;
+use crate::core::content::Contents;
+use crate::core::name::Name;
+use crate::core::record::{Body, Record};
+use crate::core::select::Selector;
+use crate::core::version::Skip;
+use crate::error::Result;
+use crate::instance::{Instance, Sink};
+use crate::limits;
+use crate::store::{Sorter, Store, Table, Write};
+use crate::tree;
+
+/// What a capture found.
+#[derive(Debug, Clone)]
+pub struct Captured {
+    /// The tree of everything selected.
+    pub root: Name,
+    /// What could not be captured.
+    pub skipped: Vec<Skip>,
+    /// Creation dates and generated ids by printed address.
+    pub marks: BTreeMap<String, String>,
+    /// What was selected.
+    pub selector: Selector,
+}
+
+impl Captured {
+    /// Whether the absence of a record at this address means that it is not there.
+    pub fn proves_absence(&self, address: &Address) -> bool {
+        self.selector.matches(address) && !self.skipped.iter().any(|skip| skip.covers(address.parts()))
+    }
+}
+
+/// Captures everything selected. The instance is not changed.
+pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, events: &Events) -> Result<Captured> {
+    let sink = TreeSink {
+        store: &app.store,
+        instance: instance.url(),
+        selector,
+        counter: events.counter("reading", None, Unit::Items),
+        sorter: Mutex::new(Some(app.store.sorter()?)),
+        found: Mutex::default(),
+    };
+    instance.capture(selector, &sink).await?;
+    let sorter = sink.sorter.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let found = sink.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let root = tokio::task::block_in_place(|| -> Result<Name> {
+        let root = match sorter {
+            Some(sorter) => tree::build(&*app.store, &mut *sorter.finish()?)?,
+            None => tree::empty(&*app.store)?,
+        };
+        app.store.update(&found.bodies)?;
+        Ok(root)
+    })?;
+    for skip in &found.skipped {
+        events.warn(format!("not captured: {}: {}", skip.prefix.join("/"), skip.reason)).await;
+    }
+    Ok(Captured { root, skipped: found.skipped, marks: found.marks, selector: selector.clone() })
+}
+
+#[derive(Default)]
+struct Found {
+    skipped: Vec<Skip>,
+    marks: BTreeMap<String, String>,
+    bodies: Vec<Write>,
+}
+
+struct TreeSink<'a> {
+    store: &'a Store,
+    instance: &'a str,
+    selector: &'a Selector,
+    counter: Counter,
+    sorter: Mutex<Option<Sorter<'a>>>,
+    found: Mutex<Found>,
+}
+
+impl TreeSink<'_> {
+    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn body_key(&self, address: &Address) -> Vec<u8> {
+        [self.instance.as_bytes(), &[0], &address.key().0].concat()
+    }
+}
+
+impl Sink for TreeSink<'_> {
+    fn record(&self, address: Address, record: Record) -> Result<()> {
+        if !self.selector.matches(&address) {
+            return Ok(());
+        }
+        self.counter.add(1);
+        match self.sorter.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(sorter) => sorter.push(&address, &record),
+            None => Ok(()),
+        }
+    }
+
+    fn skip(&self, skip: Skip) {
+        let mut found = self.found();
+        if !found.skipped.contains(&skip) && found.skipped.len() < limits::SKIPS {
+            found.skipped.push(skip);
+        }
+    }
+
+    fn mark(&self, address: &Address, mark: &str) {
+        let mut found = self.found();
+        if found.marks.len() < limits::MARKS {
+            found.marks.insert(address.to_string(), mark.to_owned());
+        }
+    }
+
+    fn contents(&self) -> &dyn Contents {
+        self.store
+    }
+
+    fn known_body(&self, address: &Address, fingerprint: &str) -> Option<Body> {
+        let bytes = self.store.read(Table::Bodies, &self.body_key(address)).ok().flatten()?;
+        let known: KnownBody = codec::decode(&bytes).ok()?;
+        let held = match &known.body {
+            Body::Inline(_) => true,
+            Body::Content(content) => self.store.has(&content.root).unwrap_or(false),
+        };
+        (known.fingerprint == fingerprint && held).then_some(known.body)
+    }
+
+    fn remember_body(&self, address: &Address, fingerprint: &str, body: &Body) {
+        let known = KnownBody { fingerprint: fingerprint.to_owned(), body: body.clone() };
+        if let Ok(bytes) = codec::encode(&known) {
+            self.found().bodies.push(Write::Put(Table::Bodies, self.body_key(address), bytes));
+        }
+    }
+}
+
+/// A body that an earlier capture read, and how the instance's listing showed it then.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct KnownBody {
+    fingerprint: String,
+    body: Body,
+}
+
+impl codec::Format for KnownBody {
+    const NUMBER: u8 = 1;
+    const LIMIT: usize = 8 * 1024;
+    const WORD: &'static str = "a remembered body";
+}

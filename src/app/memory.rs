@@ -1,0 +1,149 @@
+//! What peapod remembers of an instance: the version last put in or taken, and its echo.
+//!
+//! An emulator drops things, calls fail, selectors leave things out, and none of that is a deletion. So a capture is
+//! never taken as the new state by itself: the state is *version + (echo -> live)*, and only a complete listing proves
+//! that something is gone.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::app::capture::Captured;
+use crate::core::address::Address;
+use crate::core::carry::carry;
+use crate::core::codec::{self, Format};
+use crate::core::name::Name;
+use crate::error::Result;
+use crate::store::{Store, Table, Write};
+use crate::tree::{self, Change, Leaf};
+
+/// A pair of version and echo, kept for one instance and one pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The version last put in or taken.
+    pub version: Name,
+    /// What a capture showed when the instance held exactly that version: a tree.
+    pub echo: Name,
+    /// Creation dates and generated ids then, by printed address.
+    pub marks: BTreeMap<String, String>,
+}
+
+impl Format for Memory {
+    const NUMBER: u8 = 1;
+    const LIMIT: usize = 64 * 1024 * 1024;
+    const WORD: &'static str = "what is remembered of an instance";
+}
+
+impl Memory {
+    /// What is remembered of the instance at `url` for `pod`.
+    pub fn read(app: &App, url: &str, pod: &str) -> Result<Option<Memory>> {
+        app.store.read(Table::Memory, &key(url, pod))?.map(|bytes| codec::decode(&bytes)).transpose()
+    }
+
+    /// Remembering this, as a change of the store.
+    pub fn write(&self, url: &str, pod: &str) -> Result<Write> {
+        Ok(Write::Put(Table::Memory, key(url, pod), codec::encode(self)?))
+    }
+
+    /// Forgetting it, as a change of the store.
+    pub fn forget(url: &str, pod: &str) -> Write {
+        Write::Remove(Table::Memory, key(url, pod))
+    }
+
+    /// Forgetting a pod in all instances, as changes of the store.
+    pub fn forget_pod(store: &Store, pod: &str) -> Result<Vec<Write>> {
+        let ending = format!("\0{pod}").into_bytes();
+        let kept = store.list(Table::Memory, b"")?.into_iter().filter(|(key, _)| key.ends_with(&ending));
+        Ok(kept.map(|(key, _)| Write::Remove(Table::Memory, key)).collect())
+    }
+
+    /// Forgetting the instances that stand for one version, as changes of the store.
+    pub fn forget_version(store: &Store, pod: &str, version: &Name) -> Result<Vec<Write>> {
+        let ending = format!("\0{pod}").into_bytes();
+        let mut writes = vec![];
+        for (key, bytes) in store.list(Table::Memory, b"")? {
+            if key.ends_with(&ending) && codec::decode::<Memory>(&bytes)?.version == *version {
+                writes.push(Write::Remove(Table::Memory, key));
+            }
+        }
+        Ok(writes)
+    }
+
+    /// What is remembered of one instance, by pod.
+    pub fn of_instance(store: &Store, url: &str) -> Result<Vec<(String, Memory)>> {
+        let prefix = key(url, "");
+        let kept = store.list(Table::Memory, &prefix)?;
+        let pod = |key: &[u8]| String::from_utf8_lossy(&key[prefix.len()..]).into_owned();
+        kept.iter().map(|(key, bytes)| Ok((pod(key), codec::decode(bytes)?))).collect()
+    }
+
+    /// Every pair there is: gc keeps what they name.
+    pub fn all(store: &Store) -> Result<Vec<Memory>> {
+        store.list(Table::Memory, b"")?.iter().map(|(_, bytes)| codec::decode(bytes)).collect()
+    }
+
+    /// Whether `captured` is of the same instance, or of one that has been restarted or emptied since.
+    ///
+    /// One matching mark is proof: resources come and go, but a restarted instance matches none. Where nothing that
+    /// was marked could have been seen, nothing speaks against it either.
+    pub fn is_of(&self, captured: &Captured) -> bool {
+        let mut could_see = false;
+        for (address, mark) in &self.marks {
+            if captured.marks.get(address) == Some(mark) {
+                return true;
+            }
+            could_see |= Address::parse(address).is_ok_and(|address| captured.proves_absence(&address));
+        }
+        !could_see
+    }
+
+    /// The instance's state in full: the version with the change from the echo to the capture made to it.
+    ///
+    /// `root` is the version's tree.
+    pub fn live(&self, store: &Store, root: &Name, captured: &Captured) -> Result<Name> {
+        let changes = tree::diff(store, &self.echo, &captured.root)?;
+        overlay(store, root, Box::new(changes.filter(|change| believed(change, captured))))
+    }
+
+    /// The echo after the version `captured` was taken as: what was neither selected nor seen stays as it was.
+    pub fn echo_after(&self, store: &Store, captured: &Captured) -> Result<Name> {
+        let changes = tree::diff(store, &self.echo, &captured.root)?;
+        tree::edit(store, &self.echo, &mut changes.filter(|change| believed(change, captured)))
+    }
+
+    /// The marks after the same.
+    pub fn marks_after(&self, captured: &Captured) -> BTreeMap<String, String> {
+        let stays = |address: &str| !Address::parse(address).is_ok_and(|address| captured.proves_absence(&address));
+        let mut marks: BTreeMap<_, _> =
+            self.marks.iter().filter(|(address, _)| stays(address)).map(|(a, m)| (a.clone(), m.clone())).collect();
+        marks.extend(captured.marks.clone());
+        marks
+    }
+}
+
+/// Whether a difference between echo and capture is the user's: what was not looked for is not gone.
+fn believed(change: &Result<Change>, captured: &Captured) -> bool {
+    match change {
+        Ok(change) => change.after.is_some() || captured.proves_absence(&change.address),
+        Err(_) => true,
+    }
+}
+
+/// The tree `root` with each change carried over to its own record ([`carry`]).
+pub fn overlay(store: &Store, root: &Name, changes: tree::Stream<'_, Change>) -> Result<Name> {
+    let mut carried = changes.map(|change| {
+        let change = change?;
+        let Some(live) = &change.after else { return Ok(change) };
+        let Some(kept) = tree::get(store, root, &change.address)? else { return Ok(change) };
+        let echo = change.before.as_ref().map(|echo| echo.record(store)).transpose()?;
+        let record = carry(&kept, echo.as_ref(), &live.record(store)?);
+        let after = Some(Leaf::new(store, &change.address, &record)?);
+        Ok(Change { after, ..change })
+    });
+    tree::edit(store, root, &mut carried)
+}
+
+fn key(url: &str, pod: &str) -> Vec<u8> {
+    format!("{url}\0{pod}").into_bytes()
+}

@@ -1,0 +1,294 @@
+//! Putting a version into an instance: the heart of `inject` and `pull`.
+//!
+//! Look, decide, write down, change, look again: the capture before gives the plan and the way back; the capture after is
+//! the echo, and shows what the instance did not keep.
+
+use std::collections::BTreeSet;
+
+use crate::app::apply::{self, Plan};
+use crate::app::capture::{Captured, capture};
+use crate::app::inject::{InjectOutcome, OnConflict, Strategy};
+use crate::app::journal::{self, Journal};
+use crate::app::memory::{Memory, overlay};
+use crate::app::target::{Sides, target};
+use crate::app::undo::UndoEntry;
+use crate::app::versions;
+use crate::app::views::{ConflictView, Counts, Lost};
+use crate::app::{App, Events};
+use crate::core::name::Name;
+use crate::core::select::{Selection, Selector};
+use crate::core::version::{Skip, Version};
+use crate::error::{Error, Result};
+use crate::instance::{Instance, Stage};
+use crate::limits;
+use crate::store::Store;
+use crate::tree;
+
+/// How a version is put into an instance.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How it meets what is there.
+    pub strategy: Strategy,
+    /// Which side conflicts go to.
+    pub on_conflict: OnConflict,
+    /// What of it.
+    pub selector: Selector,
+    /// Whether what acts by itself stays switched off.
+    pub paused: bool,
+    /// Whether anything lost is an error, and rolled back.
+    pub strict: bool,
+    /// Whether a version that the instance's history contains is left alone (`pull`) or brings back what is missing.
+    pub only_news: bool,
+}
+
+/// A decided but not yet begun change of an instance.
+pub struct Prepared {
+    version: Name,
+    pod: String,
+    options: Options,
+    captured: Captured,
+    /// What was remembered of the instance, if it is still the same one.
+    memory: Option<Memory>,
+    /// What is known of the instance before the change: the capture, and what was not selected as last seen.
+    seen: Memory,
+    pod_root: Name,
+    /// The version that the instance will stand for afterwards.
+    stands_for: Name,
+    plan: Plan,
+    conflicts: Vec<ConflictView>,
+}
+
+/// Captures the instance and decides on the target. Unsettled conflicts are an error; nothing is changed.
+pub async fn prepare(
+    app: &App,
+    instance: &dyn Instance,
+    version: &Name,
+    options: Options,
+    events: &Events,
+) -> Result<Prepared> {
+    journal::recover(app, instance, events).await?;
+    let captured = capture(app, instance, &options.selector, events).await?;
+    tokio::task::block_in_place(|| decide(app, instance, version, options, captured))
+}
+
+fn decide(app: &App, instance: &dyn Instance, name: &Name, options: Options, captured: Captured) -> Result<Prepared> {
+    let store = &*app.store;
+    let version = Version::read(store, name)?;
+    let memory = Memory::read(app, instance.url(), &version.pod)?.filter(|memory| memory.is_of(&captured));
+    let (live, base, contained) = match &memory {
+        Some(memory) => {
+            let root = Version::read(store, &memory.version)?.root;
+            let live = memory.live(store, &root, &captured)?;
+            let contained = versions::contains(store, &memory.version, name)?;
+            (live, versions::base(store, &memory.version, name)?, contained)
+        }
+        None => (captured.root, None, false),
+    };
+    let decided = if contained && options.only_news {
+        (live, vec![])
+    } else {
+        let sides = Sides { live: &live, pod: &version.root, base: base.as_ref(), contained };
+        let target = target(store, options.strategy, options.on_conflict, sides, &options.selector)?;
+        (target.root, target.conflicts)
+    };
+    let (to, conflicts) = decided;
+    if options.on_conflict == OnConflict::Fail && !conflicts.is_empty() {
+        return Err(versions::conflict_error(&version.pod, &conflicts));
+    }
+    let older = contained && !matches!(options.strategy, Strategy::Overwrite | Strategy::AccountRegion);
+    let stands_for = match &memory {
+        Some(memory) if older => memory.version,
+        _ => *name,
+    };
+    let plan = Plan {
+        actual: captured.root,
+        from: live,
+        to,
+        paused: options.paused,
+        skipped: captured.skipped.clone(),
+    };
+    let seen = match &memory {
+        Some(memory) => Memory {
+            version: stands_for,
+            echo: memory.echo_after(store, &captured)?,
+            marks: memory.marks_after(&captured),
+        },
+        None => Memory { version: stands_for, echo: captured.root, marks: captured.marks.clone() },
+    };
+    Ok(Prepared {
+        version: *name,
+        seen,
+        pod_root: Version::read(store, &stands_for)?.root,
+        stands_for,
+        conflicts: versions::conflict_views(&conflicts),
+        pod: version.pod,
+        options,
+        captured,
+        memory,
+        plan,
+    })
+}
+
+impl Prepared {
+    /// What would be done.
+    pub fn dry_run(&self, app: &App, instance: &dyn Instance) -> Result<InjectOutcome> {
+        let operations = self.plan.operations(app, instance)?;
+        let count = |op: &str| operations.iter().filter(|operation| operation.op == op).count() as u64;
+        let applied = Counts { added: count("create"), changed: count("update"), removed: count("delete") };
+        Ok(InjectOutcome { plan: Some(operations), ..self.outcome(applied, vec![]) })
+    }
+
+    fn outcome(&self, applied: Counts, lost: Vec<Lost>) -> InjectOutcome {
+        InjectOutcome {
+            pod: self.pod.clone(),
+            version: Some(self.version.to_string()),
+            strategy: self.options.strategy,
+            applied,
+            conflicts: self.conflicts.clone(),
+            lost,
+            plan: None,
+        }
+    }
+
+    /// Changes the instance. On failure it is put back as it was.
+    pub async fn carry_out(self, app: &App, instance: &dyn Instance, events: &Events) -> Result<InjectOutcome> {
+        let journal = Journal {
+            before: Memory {
+                version: self.version,
+                echo: self.captured.root,
+                marks: self.captured.marks.clone(),
+            },
+            from: self.plan.from,
+            to: self.plan.to,
+        };
+        app.store.update(&[journal.begin(instance.url())?])?;
+        match self.change(app, instance, events).await {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => match journal.roll_back(app, instance, events).await {
+                Ok(()) => Err(error.in_front("the inject failed and was rolled back")),
+                Err(rollback) => {
+                    tracing::warn!(error = rollback.chain(), "rollback failed");
+                    let hint = format!(
+                        "{} is between two states ({}); the next peapod command that reaches it puts it back",
+                        instance.url(),
+                        rollback.chain()
+                    );
+                    Err(error.in_front("the inject failed").hint(hint))
+                }
+            },
+        }
+    }
+
+    async fn change(&self, app: &App, instance: &dyn Instance, events: &Events) -> Result<InjectOutcome> {
+        let store = &*app.store;
+        let mut done = apply::run_quiet(app, instance, &self.plan, events).await?;
+        let (echo, marks) = self.look_again(app, instance, events, false).await?;
+        let acted = apply::run_acting(app, instance, &self.plan, events).await?;
+        let echo = if acted.applied.is_zero() {
+            echo
+        } else {
+            let (after, _) = self.look_again(app, instance, events, true).await?;
+            let acting = tree::diff(store, &echo, &after)?;
+            let mut acting = acting.filter(|change| !matches!(change, Ok(change) if instance.stage(&change.address) != Stage::Acting));
+            tree::edit(store, &echo, &mut acting)?
+        };
+        done.applied.added += acted.applied.added;
+        done.applied.changed += acted.applied.changed;
+        done.lost.extend(acted.lost);
+        done.lost.extend(self.not_kept(store, &echo)?);
+        done.lost.sort();
+        done.lost.dedup_by(|next, first| next.address == first.address);
+        if self.options.strict && !done.lost.is_empty() {
+            let first = &done.lost[0];
+            return Err(Error::failed(format!("{} records would be lost: {}: {}", done.lost.len(), first.address, first.reason))
+                .hint("leave --strict away to put in what the instance takes")
+                .details(serde_json::json!({ "lost": done.lost })));
+        }
+        let memory = Memory { version: self.stands_for, echo: self.as_echo_of_the_version(store, &echo)?, marks };
+        let undo = UndoEntry {
+            url: instance.url().to_owned(),
+            pod: self.pod.clone(),
+            version: self.version,
+            before: self.seen.echo,
+            after: echo,
+            marks: memory.marks.clone(),
+            memory: self.memory.clone(),
+        };
+        let mut writes = vec![Journal::end(instance.url()), memory.write(instance.url(), &self.pod)?];
+        if !done.applied.is_zero() {
+            writes.extend(undo.append(store)?);
+        }
+        store.update(&writes)?;
+        Ok(self.outcome(done.applied, done.lost))
+    }
+
+    /// Captures again the services that the plan touches; the rest is as it was captured before.
+    async fn look_again(
+        &self,
+        app: &App,
+        instance: &dyn Instance,
+        events: &Events,
+        acting: bool,
+    ) -> Result<(Name, std::collections::BTreeMap<String, String>)> {
+        let store = &*app.store;
+        let mut services = BTreeSet::new();
+        for change in tree::diff(store, &self.plan.from, &self.plan.to)? {
+            let address = change?.address;
+            if !acting || instance.stage(&address) == Stage::Acting {
+                services.insert(address.service().to_owned());
+            }
+        }
+        if services.is_empty() {
+            return Ok((self.seen.echo, self.seen.marks.clone()));
+        }
+        let selection = Selection { services: services.into_iter().collect(), ..Selection::default() };
+        let again = capture(app, instance, &Selector::new(selection)?, events).await?;
+        Ok((self.seen.echo_after(store, &again)?, self.seen.marks_after(&again)))
+    }
+
+    /// What the plan put in and the echo does not show.
+    fn not_kept(&self, store: &Store, echo: &Name) -> Result<Vec<Lost>> {
+        let mut lost = vec![];
+        for change in tree::diff(store, &self.plan.from, &self.plan.to)? {
+            let change = change?;
+            let Some(after) = &change.after else { continue };
+            if self.options.paused || lost.len() >= limits::LOST {
+                continue;
+            }
+            let reason = match tree::get(store, echo, &change.address)? {
+                None => "not kept by this instance".to_owned(),
+                Some(kept) => {
+                    let wanted = after.record(store)?;
+                    let mut missing: Vec<&str> = wanted
+                        .attributes
+                        .iter()
+                        .filter(|(name, value)| kept.attributes.get(*name) != Some(value))
+                        .map(|(name, _)| name.as_str())
+                        .collect();
+                    if wanted.body != kept.body {
+                        missing.push("body");
+                    }
+                    if missing.is_empty() {
+                        continue;
+                    }
+                    format!("not kept as it was: {}", missing.join(", "))
+                }
+            };
+            lost.push(Lost { address: change.address.to_string(), reason });
+        }
+        Ok(lost)
+    }
+
+    /// The echo as it would be if the instance held exactly the version it stands for.
+    ///
+    /// Where the target differs from the version (a local change that was kept, something not selected), the echo must
+    /// show the version's value: else the next commit would take the local change for the version's own. What the
+    /// instance lost stays lost in the echo: else the next commit would take the loss for a deletion.
+    fn as_echo_of_the_version(&self, store: &Store, echo: &Name) -> Result<Name> {
+        let changes = tree::diff(store, &self.plan.to, &self.pod_root)?.filter(|change| match change {
+            Ok(change) => change.before.is_none() || !matches!(tree::get(store, echo, &change.address), Ok(None)),
+            Err(_) => true,
+        });
+        overlay(store, echo, Box::new(changes))
+    }
+}
