@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use futures::{StreamExt, TryStreamExt};
+use crate::app::events::{Counter, Unit};
 use crate::app::views::{Counts, Lost, PlanStep};
 use crate::app::{App, Events};
-use crate::app::events::{Counter, Unit};
 use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::version::Skip;
@@ -17,6 +16,7 @@ use crate::error::{Kind, Result};
 use crate::instance::{Instance, Stage, Step};
 use crate::limits;
 use crate::tree::{self, Change};
+use futures::{StreamExt, TryStreamExt};
 
 /// A plan: three trees and how to go from one to another.
 #[derive(Debug, Clone)]

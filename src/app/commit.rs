@@ -14,7 +14,7 @@ use crate::core::name::Name;
 use crate::core::select::{Selection, Selector};
 use crate::core::version::{Authorship, Skip, Source, Version, check_name};
 use crate::error::{Error, Result};
-use crate::instance::{Identity, Instance};
+use crate::instance::Identity;
 use crate::limits;
 use crate::tree::{self, Settle};
 
@@ -52,7 +52,7 @@ pub async fn run(app: &App, cx: &Context, request: Commit, events: &Events) -> R
         return Err(Error::usage(format!("the message is longer than {} bytes", limits::MESSAGE)));
     }
     let selector = Selector::new(request.selection.clone())?;
-    let instance = cx.connect().await?;
+    let instance = cx.connect(None, events).await?;
     let instance = &*instance;
     journal::recover(app, instance, events).await?;
     let identity = instance.identify().await?;
@@ -89,11 +89,9 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
         _ => version(app, identity, request, captured, &snapshot)?.write(store, &app.secret)?,
     };
     let remembered = match &memory {
-        Some(memory) => Memory {
-            version: name,
-            echo: memory.echo_after(store, captured)?,
-            marks: memory.marks_after(captured),
-        },
+        Some(memory) => {
+            Memory { version: name, echo: memory.echo_after(store, captured)?, marks: memory.marks_after(captured) }
+        }
         None => Memory { version: name, echo: captured.root, marks: captured.marks.clone() },
     };
     let new_head = match head {

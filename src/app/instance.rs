@@ -82,12 +82,7 @@ pub async fn status(
 }
 
 /// Empties it. What is remembered of it stays: the next command sees by its marks that it is not the same any more.
-pub async fn reset(
-    _app: &App,
-    cx: &Context,
-    _request: InstanceReset,
-    events: &Events,
-) -> Result<InstanceResetOutcome> {
+pub async fn reset(_app: &App, cx: &Context, _request: InstanceReset, events: &Events) -> Result<InstanceResetOutcome> {
     let instance = cx.connect(None, events).await?;
     let identity = instance.identify().await?;
     instance.reset().await?;

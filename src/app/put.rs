@@ -17,7 +17,7 @@ use crate::app::views::{ConflictView, Counts, Lost};
 use crate::app::{App, Events};
 use crate::core::name::Name;
 use crate::core::select::{Selection, Selector};
-use crate::core::version::{Skip, Version};
+use crate::core::version::Version;
 use crate::error::{Error, Result};
 use crate::instance::{Instance, Stage};
 use crate::limits;
@@ -100,13 +100,8 @@ fn decide(app: &App, instance: &dyn Instance, name: &Name, options: Options, cap
         Some(memory) if older => memory.version,
         _ => *name,
     };
-    let plan = Plan {
-        actual: captured.root,
-        from: live,
-        to,
-        paused: options.paused,
-        skipped: captured.skipped.clone(),
-    };
+    let plan =
+        Plan { actual: captured.root, from: live, to, paused: options.paused, skipped: captured.skipped.clone() };
     let seen = match &memory {
         Some(memory) => Memory {
             version: stands_for,
@@ -153,11 +148,7 @@ impl Prepared {
     /// Changes the instance. On failure it is put back as it was.
     pub async fn carry_out(self, app: &App, instance: &dyn Instance, events: &Events) -> Result<InjectOutcome> {
         let journal = Journal {
-            before: Memory {
-                version: self.version,
-                echo: self.captured.root,
-                marks: self.captured.marks.clone(),
-            },
+            before: Memory { version: self.version, echo: self.captured.root, marks: self.captured.marks.clone() },
             from: self.plan.from,
             to: self.plan.to,
         };
@@ -189,7 +180,8 @@ impl Prepared {
         } else {
             let (after, _) = self.look_again(app, instance, events, true).await?;
             let acting = tree::diff(store, &echo, &after)?;
-            let mut acting = acting.filter(|change| !matches!(change, Ok(change) if instance.stage(&change.address) != Stage::Acting));
+            let mut acting = acting
+                .filter(|change| !matches!(change, Ok(change) if instance.stage(&change.address) != Stage::Acting));
             tree::edit(store, &echo, &mut acting)?
         };
         done.applied.added += acted.applied.added;
@@ -200,9 +192,14 @@ impl Prepared {
         done.lost.dedup_by(|next, first| next.address == first.address);
         if self.options.strict && !done.lost.is_empty() {
             let first = &done.lost[0];
-            return Err(Error::failed(format!("{} records would be lost: {}: {}", done.lost.len(), first.address, first.reason))
-                .hint("leave --strict away to put in what the instance takes")
-                .details(serde_json::json!({ "lost": done.lost })));
+            return Err(Error::failed(format!(
+                "{} records would be lost: {}: {}",
+                done.lost.len(),
+                first.address,
+                first.reason
+            ))
+            .hint("leave --strict away to put in what the instance takes")
+            .details(serde_json::json!({ "lost": done.lost })));
         }
         let memory = Memory { version: self.stands_for, echo: self.as_echo_of_the_version(store, &echo)?, marks };
         let undo = UndoEntry {

@@ -41,9 +41,9 @@ pub fn target(
     let Sides { live, pod, base, contained } = sides;
     let (wanted, conflicts) = match strategy {
         // The history holds nothing new, but what is missing from the instance comes back.
-        Strategy::Deep if contained => return chosen(store, live, pod, |change| {
-            Ok(selector.matches(&change.address) && change.before.is_none())
-        }),
+        Strategy::Deep if contained => {
+            return chosen(store, live, pod, |change| Ok(selector.matches(&change.address) && change.before.is_none()));
+        }
         Strategy::Deep => {
             let merged = tree::merge(store, base, live, pod, on_conflict.settle())?;
             (merged.root, merged.conflicts)
@@ -153,18 +153,41 @@ mod tests {
         let store = &store;
         let base = state(store, &[("s3/b", "0"), ("s3/b/o1", "0"), ("sqs/q", "0")]);
         let live = state(store, &[("s3/b", "0"), ("s3/b/o1", "0"), ("s3/b/mine", "1"), ("sqs/q", "1"), ("ssm/p", "1")]);
-        let pod = state(store, &[("s3/b", "2"), ("s3/b/o1", "0"), ("s3/b/theirs", "2"), ("s3/new", "2"), ("s3/new/o", "2")]);
+        let pod =
+            state(store, &[("s3/b", "2"), ("s3/b/o1", "0"), ("s3/b/theirs", "2"), ("s3/new", "2"), ("s3/new/o", "2")]);
         let sides = Sides { live: &live, pod: &pod, base: None, contained: false };
         let run = |strategy| reached(store, strategy, OnConflict::Fail, sides);
 
         assert_eq!(run(Strategy::Overwrite).root, pod);
         assert_eq!(
             run(Strategy::AccountRegion).root,
-            state(store, &[("s3/b", "2"), ("s3/b/o1", "0"), ("s3/b/theirs", "2"), ("s3/new", "2"), ("s3/new/o", "2"), ("sqs/q", "1"), ("ssm/p", "1")])
+            state(
+                store,
+                &[
+                    ("s3/b", "2"),
+                    ("s3/b/o1", "0"),
+                    ("s3/b/theirs", "2"),
+                    ("s3/new", "2"),
+                    ("s3/new/o", "2"),
+                    ("sqs/q", "1"),
+                    ("ssm/p", "1")
+                ]
+            )
         );
         assert_eq!(
             run(Strategy::Basic).root,
-            state(store, &[("s3/b", "0"), ("s3/b/o1", "0"), ("s3/b/mine", "1"), ("s3/new", "2"), ("s3/new/o", "2"), ("sqs/q", "1"), ("ssm/p", "1")])
+            state(
+                store,
+                &[
+                    ("s3/b", "0"),
+                    ("s3/b/o1", "0"),
+                    ("s3/b/mine", "1"),
+                    ("s3/new", "2"),
+                    ("s3/new/o", "2"),
+                    ("sqs/q", "1"),
+                    ("ssm/p", "1")
+                ]
+            )
         );
         // Without a base the bucket differs on both sides.
         assert_eq!(run(Strategy::Deep).conflicts.len(), 1);
@@ -176,7 +199,18 @@ mod tests {
         let deep = reached(store, Strategy::Deep, OnConflict::Pod, related);
         assert_eq!(
             deep.root,
-            state(store, &[("s3/b", "2"), ("s3/b/o1", "0"), ("s3/b/mine", "1"), ("s3/b/theirs", "2"), ("s3/new", "2"), ("s3/new/o", "2"), ("ssm/p", "1")])
+            state(
+                store,
+                &[
+                    ("s3/b", "2"),
+                    ("s3/b/o1", "0"),
+                    ("s3/b/mine", "1"),
+                    ("s3/b/theirs", "2"),
+                    ("s3/new", "2"),
+                    ("s3/new/o", "2"),
+                    ("ssm/p", "1")
+                ]
+            )
         );
     }
 

@@ -134,12 +134,7 @@ pub async fn run(app: &App, cx: &Context, _request: Undo, events: &Events) -> Re
     })
 }
 
-async fn carry_out(
-    app: &App,
-    instance: &dyn Instance,
-    plan: &Plan,
-    events: &Events,
-) -> Result<apply::Done> {
+async fn carry_out(app: &App, instance: &dyn Instance, plan: &Plan, events: &Events) -> Result<apply::Done> {
     let mut done = apply::run_quiet(app, instance, plan, events).await?;
     let acted = apply::run_acting(app, instance, plan, events).await?;
     done.applied.added += acted.applied.added;

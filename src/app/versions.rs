@@ -14,7 +14,8 @@ use crate::tree::{self, Conflict, Leaf, Settle};
 /// This node's own head of a pod, pushed or not.
 pub fn local_head(store: &Store, pod: &str) -> Result<Option<Name>> {
     let Some(bytes) = store.read(Table::Refs, pod.as_bytes())? else { return Ok(None) };
-    let name = bytes.try_into().map(Name).map_err(|_| Error::failed(format!("the head of pod \"{pod}\" is damaged")))?;
+    let name =
+        bytes.try_into().map(Name).map_err(|_| Error::failed(format!("the head of pod \"{pod}\" is damaged")))?;
     Ok(Some(name))
 }
 
@@ -178,8 +179,8 @@ pub fn merge_versions(
         }
         let mut parents = vec![left, right];
         parents.sort_unstable();
-        let authorship = (!outcome.conflicts.is_empty())
-            .then(|| Authorship { author: app.secret.author(), created: now() });
+        let authorship =
+            (!outcome.conflicts.is_empty()).then(|| Authorship { author: app.secret.author(), created: now() });
         let message = match (&authorship, message) {
             (None, _) => String::new(),
             (Some(_), "") => format!("merge, {} conflicts settled", outcome.conflicts.len()),

@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn what_the_emulator_dropped_stays_and_what_the_user_changed_changes() {
         let tags = |items: &[&str]| Value::text_set(items.iter().copied());
-        let version = record(&[("Website", "w".into()), ("Tags", tags(&["a", "b", "dropped"])), ("Color", "red".into())]);
+        let version =
+            record(&[("Website", "w".into()), ("Tags", tags(&["a", "b", "dropped"])), ("Color", "red".into())]);
         let echo = record(&[("Tags", tags(&["a", "b"])), ("Color", "red".into())]);
         let live = record(&[("Tags", tags(&["b", "c"]))]);
         let carried = carry(&version, Some(&echo), &live);
