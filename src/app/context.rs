@@ -57,6 +57,11 @@ impl Context {
         Ok(Context { instance: Some(target), ..Self::without_instance()? })
     }
 
+    /// The instance's URL, for messages.
+    pub fn url(&self) -> &str {
+        self.instance.as_ref().map_or("", |target| &target.url)
+    }
+
     /// Connects to the instance that the command means.
     ///
     /// With `wait`, one that does not answer yet is tried again for so long. [`Kind::NotFound`] when nobody answers.

@@ -56,9 +56,8 @@ impl Document {
             separator = "],";
         }
         let mut separator = if separator == "{" { "{" } else { "]," };
-        let given = |name: &str| {
-            self.open.as_deref() == Some(name) || self.waiting.iter().any(|(waiting, _)| waiting == name)
-        };
+        let given =
+            |name: &str| self.open.as_deref() == Some(name) || self.waiting.iter().any(|(waiting, _)| waiting == name);
         for name in lists.iter().filter(|name| !given(name)) {
             write!(out, "{separator}{}:[]", Value::from(*name))?;
             separator = ",";

@@ -50,10 +50,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         let planned = session.run_unseen(cx.clone(), Inject { dry_run: true, ..inject.clone() }).await?;
         if !planned.applied.is_zero() {
             session.text(|page| plan(page, &planned, STEPS))?;
-            session.ask(&format!("inject into {}?", plain(&cx.instance.url)))?;
+            session.ask(&format!("inject into {}?", plain(cx.url())))?;
         }
     }
-    let (url, dry_run) = (cx.instance.url.clone(), inject.dry_run);
+    let (url, dry_run) = (cx.url().to_owned(), inject.dry_run);
     let done = session.run(cx, inject).await?;
     session.text(|page| if dry_run { plan(page, &done, usize::MAX) } else { summary(page, "injected", &done, &url) })
 }

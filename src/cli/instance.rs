@@ -46,9 +46,8 @@ async fn status(instance: &Instance, session: &Session) -> Result<()> {
         let paint = page.paint;
         let make = format!("{} {}", plain(&done.emulator), plain(&done.version));
         writeln!(page, "{}  {}, account {}", plain(&done.instance), paint.bold(make.trim()), plain(&done.account))?;
-        match (&done.pod, &done.base) {
-            (Some(pod), Some(base)) => writeln!(page, "  holds {}@{}", plain(pod), short(base))?,
-            _ => writeln!(page, "  holds nothing that peapod put in or took")?,
+        for base in &done.pods {
+            writeln!(page, "  stood for {}@{} when peapod last met it", plain(&base.pod), short(&base.version))?;
         }
         for service in &done.services {
             let limits = service.limits.as_deref().map(plain).unwrap_or_default();
@@ -61,7 +60,7 @@ async fn status(instance: &Instance, session: &Session) -> Result<()> {
 async fn reset(instance: &Instance, yes: bool, session: &Session) -> Result<()> {
     let cx = instance.context().await?;
     if session.can_ask() && !yes {
-        session.ask(&format!("empty {}, for good?", plain(&cx.instance.url)))?;
+        session.ask(&format!("empty {}, for good?", plain(cx.url())))?;
     }
     let done = session.run(cx, InstanceReset {}).await?;
     session.text(|page| writeln!(page, "{} ({}) is empty", plain(&done.instance), plain(&done.emulator)))

@@ -203,7 +203,8 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let text = error.render().to_string();
     let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let what: Vec<&str> = what.split_whitespace().collect();
-    let error = Error::usage(what.join(" ")).hint("`peapod --help` lists the commands, `peapod COMMAND --help` its options");
+    let error =
+        Error::usage(what.join(" ")).hint("`peapod --help` lists the commands, `peapod COMMAND --help` its options");
     let _ = writeln!(std::io::stdout(), "{}", error.to_json());
     error.kind().exit_code()
 }

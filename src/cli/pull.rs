@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         timeout: args.timeout,
     };
     let cx = if pull.no_inject { Context::without_instance()? } else { args.instance.context().await? };
-    let url = cx.instance.url.clone();
+    let url = cx.url().to_owned();
     let done = session.run(cx, pull).await?;
     session.text(|page| {
         let merged = match done.merged.len() {

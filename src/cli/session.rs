@@ -132,8 +132,7 @@ impl Session {
         let (events, mut said) = Events::channel(stop.clone());
         let (directory, request) = (self.directory.clone(), journey.into());
         // A task of its own, so that a journey that computes does not hold up what it says.
-        let mut journey =
-            tokio::spawn(async move { daemon::execute(&directory, cx, request, &events).await });
+        let mut journey = tokio::spawn(async move { daemon::execute(&directory, cx, request, &events).await });
         let end = loop {
             tokio::select! {
                 biased;

@@ -14,7 +14,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let cx = args.instance.context().await?;
-    let url = cx.instance.url.clone();
+    let url = cx.url().to_owned();
     let done = session.run(cx, Undo {}).await?;
     session.text(|page| summary(page, "took back", &done, &url))
 }

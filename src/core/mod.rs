@@ -7,8 +7,8 @@
 //! [`objects::Objects`] the one way to reach what a name stands for.
 
 pub mod address;
-pub mod chain;
 pub mod carry;
+pub mod chain;
 pub mod codec;
 pub mod content;
 pub mod fold;
@@ -17,9 +17,9 @@ pub mod identity;
 pub mod name;
 pub mod objects;
 pub mod record;
-pub mod roster;
 pub mod record_merge;
 pub mod reference;
+pub mod roster;
 pub mod select;
 pub mod signed;
 pub mod ticket;

@@ -130,7 +130,10 @@ fn a_trees_root_is_the_same_on_every_machine_and_in_every_release() {
     let objects = Memory::default();
     let root = build(&objects, &mut (0..5000).map(|number| Ok(item(number)))).unwrap();
     assert_eq!(root.to_string(), "17b891a220e876602f1592249d824b3c016cc4dbba40a5c04733dedf71569dc1");
-    assert_eq!(empty(&objects).unwrap().to_string(), "cb11d6e7b9a7039c5a797f2c91dc7596393bbf3c0dae55308289b752f3a915de");
+    assert_eq!(
+        empty(&objects).unwrap().to_string(),
+        "cb11d6e7b9a7039c5a797f2c91dc7596393bbf3c0dae55308289b752f3a915de"
+    );
     let odd = state(&(0..600).map(|number| (number, number as u8)).collect());
     assert_eq!(root_of(&objects, &odd).to_string(), "b79227028899dad03e49189093691a584d4d4ccf66252c040a74b59f47e79c77");
 }
