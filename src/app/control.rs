@@ -251,3 +251,123 @@ async fn greet(channel: &mut Channel) -> Result<Option<Call>> {
         if hello.release == own { Error::failed("can't read the request").because(error) } else { differs() }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::maintenance::Gc;
+    use crate::app::request::Journey;
+    use crate::app::status::Status;
+    use crate::error::Kind;
+
+    /// A served home without a network.
+    struct Served {
+        _directory: tempfile::TempDir,
+        app: Arc<App>,
+        stop: CancellationToken,
+        serving: tokio::task::JoinHandle<()>,
+    }
+
+    async fn serve() -> Served {
+        let directory = tempfile::tempdir().unwrap();
+        let app = Arc::new(App::open(&directory.path().join("h"), Duration::ZERO).await.unwrap());
+        let stop = CancellationToken::new();
+        let server = Server::bind(&app).unwrap();
+        let serving = tokio::spawn(server.serve(app.clone(), stop.clone()));
+        Served { _directory: directory, app, stop, serving }
+    }
+
+    fn cx() -> Context {
+        Context::without_instance().unwrap()
+    }
+
+    async fn remote(served: &Served) -> Remote {
+        connect(&served.app.home).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_command_is_carried_out_by_the_node() {
+        let served = serve().await;
+        let reply = remote(&served).await.run(cx(), Status {}.into(), &Events::nowhere()).await.unwrap();
+        let status = Status::outcome(&reply).unwrap();
+        assert_eq!(status.node, served.app.secret.author().to_string());
+        let mode = std::fs::metadata(served.app.home.socket().unwrap()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn breaking_off_at_one_end_ends_the_command_at_the_other() {
+        let served = serve().await;
+        let turn = served.app.turn().await;
+        let stop = CancellationToken::new();
+        let (events, _said) = Events::channel(stop.clone());
+        let waiting = remote(&served).await;
+        let waiting = tokio::spawn(async move { waiting.run(cx(), Gc {}.into(), &events).await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!waiting.is_finished());
+        stop.cancel();
+        assert_eq!(waiting.await.unwrap().unwrap_err().message(), "broken off");
+
+        // And a caller that just hangs up holds nothing: the node stops at once although the turn is still taken.
+        let mut gone = remote(&served).await;
+        let call = serde_json::to_value(Call { context: cx(), request: Gc {}.into() }).unwrap();
+        gone.hello(false, Some(call)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(gone);
+        served.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(5), served.serving).await.unwrap().unwrap();
+        drop(turn);
+    }
+
+    #[tokio::test]
+    async fn another_release_is_told_so_and_may_still_stop_the_node() {
+        let served = serve().await;
+        let mut newer = remote(&served).await.channel;
+        let hello = serde_json::json!({"protocol": PROTOCOL + 1, "release": "9.9.9", "call": {"unheard": "of"}});
+        send(&mut newer, &hello).await.unwrap();
+        let frame = newer.next().await.unwrap().unwrap();
+        let Answer::Failed(error) = serde_json::from_slice(&frame).unwrap() else { panic!("no error") };
+        let error = Error::from_json(&error);
+        assert!(error.message().contains("9.9.9") && error.hint_text().unwrap().contains("peapod down"));
+
+        let mut newer = remote(&served).await.channel;
+        send(&mut newer, &serde_json::json!({"protocol": PROTOCOL + 1, "release": "9.9.9", "stop": true}))
+            .await
+            .unwrap();
+        tokio::time::timeout(Duration::from_secs(5), served.serving).await.unwrap().unwrap();
+        assert!(connect(&served.app.home).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn nonsense_at_the_socket_is_answered_and_harms_nobody() {
+        let served = serve().await;
+        for nonsense in [&b"{}"[..], b"\xff\xff", b"{\"protocol\": 1, \"release\": \"0\", \"call\": 3}"] {
+            let mut channel = remote(&served).await.channel;
+            channel.send(Bytes::copy_from_slice(nonsense)).await.unwrap();
+            let frame = channel.next().await.unwrap().unwrap();
+            let answer: Answer = serde_json::from_slice(&frame).unwrap();
+            assert!(matches!(answer, Answer::Failed(_)));
+        }
+        // A length beyond the bound is refused before anything is allocated for it.
+        let mut stream = UnixStream::connect(served.app.home.socket().unwrap()).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, &[0xff; 8]).await.unwrap();
+        let reply = remote(&served).await.run(cx(), Status {}.into(), &Events::nowhere()).await;
+        assert!(reply.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_socket_left_behind_by_a_killed_node_is_no_node() {
+        let directory = tempfile::tempdir().unwrap();
+        let app = App::open(&directory.path().join("h"), Duration::ZERO).await.unwrap();
+        drop(UnixListener::bind(app.home.socket().unwrap()).unwrap());
+        assert!(connect(&app.home).await.unwrap().is_none());
+        assert!(Server::bind(&app).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_home_opens_once_at_a_time() {
+        let served = serve().await;
+        let again = App::open(served.app.home.directory(), Duration::ZERO).await;
+        assert_eq!(again.err().unwrap().kind(), Kind::Unavailable);
+    }
+}
