@@ -1,0 +1,6 @@
+//! Instances: real emulators, state made by boto3, and the fixed-point law.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod connect;
