@@ -60,6 +60,10 @@ pub const NAME: usize = 100;
 
 /// A pack is closed when its next chunk would take it over this size.
 pub const PACK: usize = 16 * 1024 * 1024;
+/// How long what `locate` told a peer stays where it is.
+pub const PROMISE: Duration = Duration::from_secs(10 * 60);
+/// How long gc and fsck wait for the commands that run.
+pub const ALONE_WAIT: Duration = Duration::from_secs(60);
 /// Memory of the chunk index's page cache.
 pub const INDEX_CACHE: usize = 64 * 1024 * 1024;
 

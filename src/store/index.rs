@@ -9,6 +9,7 @@
 //! | one per [`Table`] | its owner's | its owner's |
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -207,6 +208,12 @@ impl Index {
         self.packs.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the pack of that hash is served.
+    pub(super) fn is_served(&self, hash: &[u8; 32]) -> bool {
+        let packs = self.packs.read().unwrap_or_else(PoisonError::into_inner);
+        packs.values().any(|row| row.hash == *hash && row.state == State::Served)
+    }
+
     /// See [`super::Store::read`].
     pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.read(|txn| {
@@ -231,10 +238,20 @@ impl Index {
         })
     }
 
+    /// Verifies the checksums of the whole file.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_mut().ok_or_else(gone)?;
+        if !unpanicked(|| database.check_integrity().map_err(broken))? {
+            tracing::warn!("the store's index was damaged and has been repaired");
+        }
+        Ok(())
+    }
+
     fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or_else(gone)?;
-        read(&database.begin_read().map_err(broken)?)
+        unpanicked(|| read(&database.begin_read().map_err(broken)?))
     }
 
     /// Makes a change in one durable transaction: all of it, or nothing and an error.
@@ -242,7 +259,7 @@ impl Index {
         let result = {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
             let database = database.as_ref().ok_or_else(gone)?;
-            self.write_to(database, make)
+            unpanicked(|| self.write_to(database, make))
         };
         if result.is_err() {
             // After an I/O error (a full disk) redb refuses everything until it is opened again.
@@ -260,8 +277,20 @@ impl Index {
             let value = make(&mut change)?;
             (value, change.packs)
         };
-        txn.commit().map_err(broken)?;
+        // New packs are known before the objects in them are seen, so that a reader finds the pack of every place.
+        let added: Vec<u32> = {
+            let mut known = self.packs.write().unwrap_or_else(PoisonError::into_inner);
+            let new = packs.iter().filter_map(|(number, row)| Some((*number, (*row)?)));
+            let new: Vec<_> = new.filter(|(number, _)| !known.contains_key(number)).collect();
+            known.extend(new.iter().copied());
+            new.into_iter().map(|(number, _)| number).collect()
+        };
+        let committed = txn.commit().map_err(broken);
         let mut known = self.packs.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = committed {
+            known.retain(|number, _| !added.contains(number));
+            return Err(error);
+        }
         for (number, row) in packs {
             match row {
                 Some(row) => known.insert(number, row),
@@ -395,15 +424,24 @@ fn definition(table: Table) -> Bytes {
 }
 
 fn open(path: &Path) -> Result<Database> {
-    let opened = Database::builder().set_cache_size(limits::INDEX_CACHE).create(path);
-    opened.map_err(|error| match error {
+    let opened = || Database::builder().set_cache_size(limits::INDEX_CACHE).create(path);
+    unpanicked(|| opened().map_err(open_failed(path)))
+}
+
+fn open_failed(path: &Path) -> impl Fn(redb::DatabaseError) -> Error {
+    move |error| match error {
         redb::DatabaseError::Storage(redb::StorageError::Io(error))
             if error.kind() != std::io::ErrorKind::InvalidData =>
         {
             super::disk::failed(format!("can't open {}", path.display()))(error)
         }
         error => broken(error),
-    })
+    }
+}
+
+/// redb trusts a file that was closed in order, and panics where it was changed from outside since.
+fn unpanicked<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(damaged()))
 }
 
 fn broken(error: impl Into<redb::Error>) -> Error {
@@ -415,8 +453,15 @@ fn broken(error: impl Into<redb::Error>) -> Error {
     }
 }
 
+const DAMAGED: &str = "the store's index is damaged";
+
+/// Whether an error says that the index can't be trusted any more.
+pub(super) fn is_damage(error: &Error) -> bool {
+    error.message() == DAMAGED
+}
+
 fn damaged() -> Error {
-    Error::failed("the store's index is damaged")
+    Error::failed(DAMAGED)
         .hint("run `peapod fsck --repair`: it makes the index again from the packs, and heads come back from teammates")
 }
 

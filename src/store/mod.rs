@@ -17,19 +17,25 @@
 
 mod content;
 mod disk;
+mod fsck;
+mod gc;
 mod index;
 mod lock;
 mod pack;
 mod recover;
+mod rewrite;
+mod serve;
+mod session;
 mod shelf;
 mod sorter;
 mod squeeze;
+mod walk;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -39,7 +45,11 @@ use crate::core::objects::Objects;
 use crate::error::{Error, Result};
 use crate::limits;
 use disk::Layout;
+pub use fsck::{Checked, Damage, Missing, Rebuilt, Repaired};
+pub use gc::Collected;
 use index::{Index, Place};
+pub use serve::{Location, Published, ServedPack};
+pub use session::Session;
 pub use sorter::Sorter;
 
 /// A node's store. Cheap to clone: all clones are the same store, closed when the last of them is gone.
@@ -55,6 +65,11 @@ struct Inner {
     squeezer: squeeze::Squeezer,
     /// Open pack files by number.
     files: Mutex<HashMap<u32, Arc<File>>>,
+    /// Held by who moves objects between packs.
+    rewriting: Mutex<()>,
+    /// Served packs that `locate` told someone about, and when.
+    promised: Mutex<HashMap<u32, Instant>>,
+    turns: session::Turns,
     /// Last, so that it is given up after everything else.
     _lock: lock::Lock,
 }
@@ -119,6 +134,10 @@ impl Store {
     pub fn open(dir: &Path, wait: Duration) -> Result<Store> {
         let layout = Layout::make(dir)?;
         let lock = lock::Lock::take(&layout.lock, wait)?;
+        Store::open_locked(layout, lock)
+    }
+
+    fn open_locked(layout: Layout, lock: lock::Lock) -> Result<Store> {
         let index = Index::open(&layout.index)?;
         recover::recover(&layout, &index)?;
         let inner = Inner {
@@ -127,6 +146,9 @@ impl Store {
             shelf: shelf::Shelf::default(),
             squeezer: squeeze::Squeezer::default(),
             files: Mutex::default(),
+            rewriting: Mutex::default(),
+            promised: Mutex::default(),
+            turns: session::Turns::default(),
             _lock: lock,
         };
         Ok(Store { inner: Arc::new(inner) })
@@ -163,7 +185,12 @@ impl Store {
 
     /// Makes every object put so far durable, and with them, in one transaction, all the changes.
     pub fn update(&self, writes: &[Write]) -> Result<()> {
-        self.inner.shelf.flush(&self.inner.layout, &self.inner.index, writes)
+        self.inner.shelf.flush(&self.inner.layout, &self.inner.index, writes)?;
+        if let Err(error) = self.tidy() {
+            // What was asked for is done; merging is tried again at the next flush.
+            tracing::warn!(error = error.chain(), "could not merge small packs");
+        }
+        Ok(())
     }
 
     /// Whether everything below an object is held too, as [`Store::mark_complete`] was told.

@@ -178,7 +178,8 @@ fn table(entries: &[Entry]) -> Vec<u8> {
 /// The table of a pack file.
 pub(super) fn read_table(path: &Path) -> Result<Vec<Entry>> {
     let failed = disk::failed(format!("can't read pack {}", path.display()));
-    let broken = || Error::failed(format!("the table of pack {} is damaged", path.display()));
+    let broken =
+        || Error::failed(format!("the table of pack {} is damaged", path.display())).hint("run `peapod fsck --repair`");
     let file = File::open(path).map_err(&failed)?;
     let length = file.metadata().map_err(&failed)?.len();
     let end_at = length.checked_sub(END as u64).ok_or_else(broken)?;

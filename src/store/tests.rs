@@ -218,3 +218,94 @@ fn complete_marks_outlive_the_process_with_what_they_vouch_for() {
     let home = home.reopen();
     assert!(home.store.is_complete(&name).unwrap() && home.store.has(&name).unwrap());
 }
+
+/// A version whose tree holds a bucket with objects of these sizes, each body the noise of its seed.
+pub(crate) fn version(store: &Store, message: &str, parents: &[Name], bodies: &[(u64, usize)]) -> Name {
+    use std::collections::BTreeMap;
+
+    use crate::core::address::Address;
+    use crate::core::identity::Secret;
+    use crate::core::record::{Body, Record};
+    use crate::core::version::{Authorship, Stats, Version};
+
+    let mut sorter = store.sorter().unwrap();
+    let bucket = Address::resource("self", "us-east-1", "s3", "bucket", "b");
+    sorter.push(&bucket, &Record::new(BTreeMap::new())).unwrap();
+    for (seed, size) in bodies {
+        let mut writer = store.write_content();
+        writer.write(&noise(*seed, *size)).unwrap();
+        let body = Some(Body::Content(writer.finish().unwrap()));
+        let record = Record { body, ..Record::default() };
+        sorter.push(&bucket.item("objects", &format!("{seed:03}")), &record).unwrap();
+    }
+    let root = crate::tree::build(store, &mut sorter.finish().unwrap()).unwrap();
+    let author = Secret::from_seed(&[1; 32]);
+    let version = Version {
+        pod: "p".into(),
+        parents: parents.to_vec(),
+        root,
+        authorship: Some(Authorship { author: author.author(), created: 0 }),
+        message: message.into(),
+        source: None,
+        stats: Stats::default(),
+        skipped: Vec::new(),
+    };
+    version.write(store, &author).unwrap()
+}
+
+/// Every held object that a version reaches, without what it shares with its parents' absence: all must be there.
+pub(crate) fn reach(store: &Store, version: Name) -> std::collections::HashSet<Name> {
+    walk::reach(store, &[(Kind::Version, version)], &mut |gap| Err(gap.error)).unwrap()
+}
+
+/// Every object in the index.
+pub(crate) fn indexed(store: &Store) -> std::collections::HashSet<Name> {
+    let mut names = std::collections::HashSet::new();
+    store
+        .inner
+        .index
+        .each_object(&mut |name, _| {
+            names.insert(name);
+            Ok(())
+        })
+        .unwrap();
+    names
+}
+
+#[test]
+fn small_packs_merge_as_they_gather() {
+    let home = Home::new();
+    let names: Vec<Name> = (0..100)
+        .map(|seed| {
+            let name = home.store.put(Kind::Chunk, &noise(seed, 500)).unwrap();
+            home.store.flush().unwrap();
+            name
+        })
+        .collect();
+    assert!(home.packs().len() < 40, "{}", home.packs().len());
+    let home = home.reopen();
+    names.iter().for_each(|name| assert_eq!(home.store.get(Kind::Chunk, name).unwrap().len(), 500));
+}
+
+#[test]
+fn readers_never_notice_that_objects_move() {
+    let home = Home::new();
+    let names: Vec<Name> = (0..50).map(|seed| home.store.put(Kind::Chunk, &noise(seed, 500)).unwrap()).collect();
+    home.store.flush().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    names.iter().for_each(|name| drop(home.store.get(Kind::Chunk, name).unwrap()));
+                }
+            });
+        }
+        for _ in 0..20 {
+            let packs = home.store.inner.index.packs();
+            home.store.rewrite(&packs, index::State::Private).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(home.packs().len(), 1);
+}
