@@ -101,10 +101,12 @@ pub const KEPT_HEADS: usize = 400;
 pub const FORK_BRANCHES: usize = 4;
 /// Pods in which one author's heads are kept.
 pub const PODS_PER_AUTHOR: usize = 1_000;
-/// Members a team ever has, removed ones included.
-pub const MEMBERS: usize = 1_000;
+/// Entries in one admin's chain.
+pub const ROSTER_CHAIN: u64 = 100_000;
 /// Links whose predecessor is not held yet, kept aside for when it comes.
 pub const PARKED: usize = 1_024;
+/// How many of them one author may take up.
+pub const PARKED_PER_AUTHOR: usize = 64;
 
 /// One gossip message.
 pub const GOSSIP: usize = 64 * 1024;

@@ -63,14 +63,25 @@ impl<T: Statement> Chain<T> {
     pub fn offer(&mut self, link: Verified<T>, ruling: Ruling) -> Placed {
         let placed = self.place(&link, ruling);
         if matches!(placed, Placed::Linked | Placed::Forked) {
-            let seq = link.seq();
-            let links = self.links.entry(seq).or_default();
-            links.push(link);
-            if links.len() > 1 {
-                self.fork = Some(self.fork.map_or(seq, |fork| fork.min(seq)));
-            }
+            self.insert(link);
         }
         placed
+    }
+
+    /// Takes back a link that was held before, whatever has been ruled since. One that follows nothing is left out.
+    pub fn restore(&mut self, link: Verified<T>) {
+        if self.follows(&link) && !self.holds(link.seq(), &link.name()) {
+            self.insert(link);
+        }
+    }
+
+    fn insert(&mut self, link: Verified<T>) {
+        let seq = link.seq();
+        let links = self.links.entry(seq).or_default();
+        links.push(link);
+        if links.len() > 1 {
+            self.fork = Some(self.fork.map_or(seq, |fork| fork.min(seq)));
+        }
     }
 
     fn place(&self, link: &Verified<T>, ruling: Ruling) -> Placed {
@@ -122,12 +133,18 @@ impl<T: Statement> Chain<T> {
         Counting { chain: self, path: named.map(|place| self.path_to(place)).unwrap_or_default(), last, at: None }
     }
 
+    /// The links that count under `ruling` and have a higher number than `seq`.
+    pub fn counting_after(&self, ruling: Ruling, seq: u64) -> Counting<'_, T> {
+        let mut counting = self.counting(ruling);
+        counting.skip_sure(seq);
+        while counting.at.is_none_or(|link| link.seq() < seq) && seq > 0 && counting.next().is_some() {}
+        counting
+    }
+
     /// The last link that counts.
     pub fn tip(&self, ruling: Ruling) -> Option<&Verified<T>> {
         let mut counting = self.counting(ruling);
-        // Below the fork there is no choice, so that the walk may begin there.
-        let sure = self.fork.map_or(u64::MAX, |fork| fork - 1).min(counting.last);
-        counting.at = self.links.range(..=sure).next_back().and_then(|(_, links)| links.first());
+        counting.skip_sure(u64::MAX);
         let start = counting.at;
         counting.last().or(start)
     }
@@ -194,6 +211,14 @@ pub struct Counting<'a, T> {
     path: BTreeMap<u64, Name>,
     last: u64,
     at: Option<&'a Verified<T>>,
+}
+
+impl<T: Statement> Counting<'_, T> {
+    /// Goes on from the link with that number, or from the last one before the fork: up to there is no choice.
+    fn skip_sure(&mut self, seq: u64) {
+        let sure = self.chain.fork.map_or(u64::MAX, |fork| fork - 1).min(self.last).min(seq);
+        self.at = self.chain.links.range(..=sure).next_back().and_then(|(_, links)| links.first());
+    }
 }
 
 impl<'a, T: Statement> Iterator for Counting<'a, T> {

@@ -73,6 +73,14 @@ impl<T: Statement> Signed<T> {
     pub fn from_bytes(bytes: &[u8]) -> Result<Verified<T>> {
         codec::decode::<Signed<T>>(bytes)?.verify()
     }
+
+    /// The statement in bytes from one's own store, where only what was verified is kept: its signature is taken on
+    /// trust, since a start would else verify all that a team ever said.
+    pub fn from_own_store(bytes: &[u8]) -> Result<Verified<T>> {
+        let signed = codec::decode::<Signed<T>>(bytes)?;
+        check(&signed.claim)?;
+        Ok(Verified { name: signed.name()?, signed })
+    }
 }
 
 impl<T: Statement> Verified<T> {

@@ -3,4 +3,15 @@
 //! Messages and the time go in; what to store, to answer, to gossip and to report comes out. `net` carries the
 //! messages, the app keeps what is to be stored.
 
+pub mod admission;
+#[cfg(test)]
+mod attacks;
+pub mod compare;
+pub mod decide;
+pub mod heads;
+pub mod join;
 pub mod message;
+mod parked;
+pub mod report;
+#[cfg(test)]
+mod sim;
