@@ -52,7 +52,7 @@ impl Ledger {
         };
         let head = VerifiedHead::sign(head, secret)?;
         let mut heard = Heard::default();
-        self.take_head(head.signed().clone(), &mut heard).map_err(own)?;
+        self.link_head(head.clone(), &mut heard).map_err(own)?;
         kept(&heard, &Link::Head(head.clone()))?;
         Ok(Some(head))
     }
@@ -145,7 +145,7 @@ impl Ledger {
         };
         let entry = VerifiedEntry::sign(entry, secret)?;
         let mut heard = Heard::default();
-        self.take_entry(entry.signed().clone(), &mut heard).map_err(own)?;
+        self.link_entry(entry.clone(), &mut heard).map_err(own)?;
         kept(&heard, &Link::Entry(entry.clone()))?;
         Ok(entry)
     }

@@ -143,7 +143,7 @@ impl Ledger {
     }
 
     /// Judges a roster entry; an error is reported too.
-    pub(super) fn take_entry(&mut self, entry: SignedEntry, heard: &mut Heard) -> Result<Verdict, Refusal> {
+    fn take_entry(&mut self, entry: SignedEntry, heard: &mut Heard) -> Result<Verdict, Refusal> {
         let claim = entry.claim();
         let (author, seq) = (claim.admin, claim.seq);
         self.judge_entry(entry, heard).inspect_err(|reason| {
@@ -166,7 +166,13 @@ impl Ledger {
         if entry.claim().seq > limits::ROSTER_CHAIN {
             return Err(Refusal::TooMany);
         }
-        let mut next = Some(entry.verify().map_err(|_| Refusal::Forged)?);
+        self.link_entry(entry.verify().map_err(|_| Refusal::Forged)?, heard)
+    }
+
+    /// Gives a verified entry its place in its chain, and those after it that were kept aside.
+    pub(super) fn link_entry(&mut self, entry: VerifiedEntry, heard: &mut Heard) -> Result<Verdict, Refusal> {
+        let admin = entry.admin;
+        let mut next = Some(entry);
         let mut verdict = Verdict::Ignore;
         while let Some(entry) = next.take() {
             // The founding entry makes the team and precedes all rulings.
@@ -193,7 +199,7 @@ impl Ledger {
     }
 
     /// Judges a head; an error is reported too.
-    pub(super) fn take_head(&mut self, head: SignedHead, heard: &mut Heard) -> Result<Verdict, Refusal> {
+    fn take_head(&mut self, head: SignedHead, heard: &mut Heard) -> Result<Verdict, Refusal> {
         let claim = head.claim();
         let (author, pod, seq, epoch) = (claim.author, claim.pod.clone(), claim.seq, claim.epoch);
         self.judge_head(head, heard).inspect_err(|reason| {
@@ -230,7 +236,14 @@ impl Ledger {
         {
             return Err(Refusal::TooMany);
         }
-        let mut next = Some(head.verify().map_err(|_| Refusal::Forged)?);
+        self.link_head(head.verify().map_err(|_| Refusal::Forged)?, heard)
+    }
+
+    /// Gives a verified head its place in its chain, and those after it that were kept aside.
+    pub(super) fn link_head(&mut self, head: VerifiedHead, heard: &mut Heard) -> Result<Verdict, Refusal> {
+        let (key, author) = ((head.pod.clone(), head.author), head.author);
+        let ruling = self.roster.heads(&author, &key.0);
+        let mut next = Some(head);
         let mut verdict = Verdict::Ignore;
         while let Some(head) = next.take() {
             let chain = self.heads.entry(key.clone()).or_default();
