@@ -174,3 +174,27 @@ pub const CONFLICTS_SHOWN: usize = 10_000;
 pub const LOST: usize = 10_000;
 /// Injects that can be taken back, over all instances.
 pub const UNDOS: usize = 20;
+
+
+/// Bytes that one fetch has under way from all its peers.
+pub const FETCH_IN_FLIGHT: u64 = 24 * 1024 * 1024;
+/// Bytes that one request for ranges of a pack asks for, but for a single larger object.
+pub const FETCH_REQUEST: u64 = 4 * 1024 * 1024;
+/// Ranges of one request.
+pub const FETCH_RANGES: usize = 512;
+/// Requests that one fetch has under way at one peer.
+pub const FETCH_REQUESTS: usize = 4;
+/// Two objects of a pack with no more than this between them are fetched as one range: proofs would take as much.
+pub const FETCH_GAP: u64 = 2 * 1024;
+/// Objects that refer to others which one fetch wants at one time: each may bring hundreds of names.
+pub const FETCH_INNER: usize = 1024;
+/// Chunks that one fetch wants at one time.
+pub const FETCH_CHUNKS: usize = 8 * 1024;
+/// Objects asked for in one `locate` of a fetch. Small enough that several peers get their share.
+pub const FETCH_LOCATE: usize = 2 * 1024;
+/// Finished objects that a fetch remembers, so that what many refer to is walked once.
+pub const FETCH_DONE: usize = 200_000;
+/// Finished subtrees after which a fetch makes durable what it has.
+pub const FETCH_MARKS: usize = 4 * 1024;
+/// Bytes after which a fetch makes durable what it has.
+pub const FETCH_DURABLE: u64 = 256 * 1024 * 1024;

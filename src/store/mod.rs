@@ -159,9 +159,12 @@ impl Store {
         Ok(self.inner.shelf.find(name).is_some() || self.inner.index.place(name)?.is_some())
     }
 
-    /// Keeps an object in the stored form in which a peer sent it, once its bytes are seen to have that name.
+    /// Keeps an object in the stored form in which a peer sent it, once its bytes are seen to have that name; fails with
+    /// [`crate::error::Kind::Denied`] when they have another.
     pub fn put_stored(&self, kind: Kind, name: &Name, stored: &[u8], raw: usize) -> Result<()> {
-        squeeze::inflate(kind, name, stored.to_vec(), raw)?;
+        squeeze::inflate(kind, name, stored.to_vec(), raw).map_err(|error| {
+            Error::denied(format!("what came as {} {name} is something else", kind.word())).because(error)
+        })?;
         if self.has(name)? {
             return Ok(());
         }

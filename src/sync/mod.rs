@@ -10,6 +10,7 @@ pub mod compare;
 pub mod decide;
 pub mod heads;
 pub mod join;
+pub mod fetch;
 pub mod message;
 mod parked;
 pub mod report;
