@@ -50,7 +50,7 @@ impl Login {
         let asked = std::env::var("AWS_PROFILE").is_ok_and(|name| !name.is_empty());
         let credentials = match EnvironmentVariableCredentialsProvider::new().provide_credentials().await {
             Ok(credentials) => credentials,
-            Err(_) => match ProfileFileCredentialsProvider::builder().build().provide_credentials().await {
+            Err(_) => match profiles().provide_credentials().await {
                 Ok(credentials) => credentials,
                 Err(error) if asked => {
                     return Err(Error::usage("the profile in AWS_PROFILE gives no credentials")
@@ -71,6 +71,15 @@ impl Login {
             region: region.map_or_else(|| DEFAULT_REGION.into(), |region| region.to_string()),
         })
     }
+}
+
+/// The profile files. A profile that wants its keys from the machine it runs on (EC2, ECS) gets none: asking there takes
+/// an HTTP client that the SDK does not bring in this build and without which it panics.
+fn profiles() -> ProfileFileCredentialsProvider {
+    ProfileFileCredentialsProvider::builder()
+        .with_custom_provider("Ec2InstanceMetadata", EnvironmentVariableCredentialsProvider::new())
+        .with_custom_provider("EcsContainer", EnvironmentVariableCredentialsProvider::new())
+        .build()
 }
 
 /// What is signed.

@@ -1,0 +1,107 @@
+//! The node's coming and going.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{Place, Ran, until};
+
+/// Nodes of tests keep to the loopback.
+const QUIET: [&str; 3] = ["--no-mdns", "--listen", "127.0.0.1:0"];
+
+fn up(place: &Place) -> Ran {
+    place.run(&[&["up", "--detach", "--json"][..], &QUIET].concat())
+}
+
+fn signal(pid: u64, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Takes the node down when the test ends, however it ends.
+struct Down<'a>(&'a Place);
+
+impl Drop for Down<'_> {
+    fn drop(&mut self) {
+        self.0.run(&["down"]);
+    }
+}
+
+#[test]
+fn a_detached_node_comes_up_serves_commands_and_goes_down() {
+    let place = Place::new();
+    let _down = Down(&place);
+    let ran = up(&place);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let pid = ran.json()["pid"].as_u64().unwrap();
+    assert!(ran.json()["running"].as_bool().unwrap() && !ran.json()["listen"].as_array().unwrap().is_empty());
+
+    let status = place.run(&["status", "--json"]).json();
+    assert_eq!(status["pid"].as_u64(), Some(pid), "the node answers, not the command");
+    assert_eq!(place.run(&["peers", "--json"]).json()["peers"].as_array().map(Vec::len), Some(0));
+
+    // A second one is the first one.
+    assert_eq!(up(&place).json()["pid"].as_u64(), Some(pid));
+    let foreground = place.run(&[&["up", "--json"][..], &QUIET].concat());
+    assert_eq!(foreground.code(), 1, "{foreground:?}");
+
+    let down = place.run(&["down", "--json"]);
+    assert_eq!((down.code(), down.json()["stopped"].as_bool()), (0, Some(true)));
+    let status = place.run(&["status", "--json"]).json();
+    assert_eq!(status["running"].as_bool(), Some(false));
+    assert!(fs::metadata(place.home().join("node.log")).unwrap().len() > 0);
+    let again = place.run(&["down", "--json"]);
+    assert_eq!((again.code(), again.json()["stopped"].as_bool()), (0, Some(false)));
+}
+
+#[test]
+fn a_node_in_the_foreground_ends_cleanly_on_a_signal() {
+    for end in [Signal::INT, Signal::TERM] {
+        let place = Place::new();
+        let running = place.spawn(&[&["up"][..], &QUIET].concat());
+        until("the node", || place.run(&["status", "--json"]).json()["running"] == true);
+        signal(running.id().into(), end);
+        let ran = running.wait();
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        assert!(ran.out().contains("is up"), "{ran:?}");
+        assert!(!place.home().join("control.sock").exists());
+    }
+}
+
+#[test]
+fn a_node_killed_at_once_leaves_a_home_that_comes_up_again() {
+    let place = Place::new();
+    let _down = Down(&place);
+    for _ in 0..2 {
+        let pid = up(&place).json()["pid"].as_u64().unwrap();
+        signal(pid, Signal::KILL);
+        until("the end of the process", || {
+            let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            state.is_empty() || state.contains(") Z ")
+        });
+        assert!(place.home().join("control.sock").exists(), "it had no time to clean up");
+        assert_eq!(place.run(&["status", "--json"]).json()["running"], false);
+    }
+    assert_eq!(up(&place).code(), 0);
+}
+
+#[test]
+fn a_home_with_a_long_path_has_its_socket_elsewhere() {
+    let place = Place::new();
+    let home = place.home().join("a-long-name-".repeat(12));
+    let home = home.to_str().unwrap();
+    let ran = place.run(&[&["up", "--detach", "--json", "--home", home][..], &QUIET].concat());
+    let status = place.run(&["status", "--json", "--home", home]);
+    let down = place.run(&["down", "--home", home]);
+    assert_eq!((ran.code(), down.code()), (0, 0), "{ran:?} {down:?}");
+    assert_eq!(status.json()["pid"], ran.json()["pid"]);
+}
+
+#[test]
+fn a_node_that_can_not_start_says_why_in_the_command_that_asked() {
+    let place = Place::new();
+    let ran = place.run(&["up", "--detach", "--json", "--no-mdns", "--listen", "nowhere"]);
+    assert_ne!(ran.code(), 0);
+    let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("did not start") && message.contains("nowhere"), "{message}");
+}
