@@ -95,7 +95,7 @@ struct Hunk<'a> {
 impl Hunk<'_> {
     fn conflicts_with(&self, other: &Hunk<'_>) -> bool {
         let touch = self.start <= other.end && other.start <= self.end;
-        let overlap = self.start < other.end && other.start < self.end;
+        let overlap = self.start.max(other.start) < self.end.min(other.end);
         let (puts, other_puts) = (!self.items.is_empty(), !other.items.is_empty());
         // Two insertions at one place have no order; a replaced item that the other side took out is edit against delete.
         self != other && ((touch && puts && other_puts) || (overlap && (puts || other_puts)))
@@ -172,4 +172,84 @@ fn longest_rising(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
         .collect();
     run.reverse();
     run
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn list(text: &str) -> Vec<Value> {
+        text.chars().map(|c| Value::text(c)).collect()
+    }
+
+    /// The merged list as text, one letter an item; `!` for a conflict.
+    fn merged(base: &str, ours: &str, theirs: &str) -> String {
+        let once = merge_lists(&list(base), &list(ours), &list(theirs));
+        assert_eq!(once, merge_lists(&list(base), &list(theirs), &list(ours)));
+        once.map_or("!".into(), |items| items.iter().filter_map(Value::as_text).collect())
+    }
+
+    #[test]
+    fn what_both_put_in_at_different_places_stays() {
+        assert_eq!(merged("abc", "xabc", "abcy"), "xabcy");
+        assert_eq!(merged("abc", "axbc", "abyc"), "axbyc");
+        assert_eq!(merged("abc", "abcx", "abcx"), "abcx");
+    }
+
+    #[test]
+    fn what_one_took_out_is_gone() {
+        assert_eq!(merged("abc", "bc", "abcx"), "bcx");
+        assert_eq!(merged("abc", "bc", "ac"), "c");
+        assert_eq!(merged("a", "", "ax"), "x");
+        assert_eq!(merged("ab", "b", "a"), "");
+        assert_eq!(merged("abcd", "", "abxcd"), "x");
+        assert_eq!(merged("aab", "ab", "aabb"), "abb");
+    }
+
+    #[test]
+    fn what_both_did_at_one_place_is_a_conflict() {
+        assert_eq!(merged("abc", "abcx", "abcy"), "!");
+        assert_eq!(merged("abc", "axc", "ayc"), "!");
+        assert_eq!(merged("abc", "axc", "ac"), "!");
+        assert_eq!(merged("abc", "axc", "aybc"), "!");
+        assert_eq!(merged("", "x", "y"), "!");
+        assert_eq!(merged("abc", "axc", "axc"), "axc");
+        assert_eq!(merged("abc", "axc", "bc"), "xc");
+    }
+
+    proptest! {
+        #[test]
+        fn one_sides_change_alone_is_taken(base in "[a-d]{0,8}", side in "[a-d]{0,8}") {
+            prop_assert_eq!(merged(&base, &side, &base), side.clone());
+            prop_assert_eq!(merged(&base, &side, &side), side);
+        }
+
+        #[test]
+        fn nothing_is_made_up_or_doubled(base in "[a-h]{0,8}", ours in "[a-h]{0,8}", theirs in "[a-h]{0,8}") {
+            let merged = merged(&base, &ours, &theirs);
+            let count = |text: &str, c| text.matches(c).count();
+            for c in "abcdefgh".chars().filter(|_| merged != "!") {
+                prop_assert!(count(&merged, c) <= count(&ours, c) + count(&theirs, c));
+            }
+        }
+    }
+
+    #[test]
+    fn only_message_groups_with_equal_rests_combine() {
+        let queue = Address::resource("self", "us-east-1", "sqs", "queue", "q.fifo");
+        let (group, message) = (queue.item("fifo-group", "g"), queue.item("message", "m"));
+        let record = |messages: &str, rest: i64| {
+            let attributes = [("Messages", Value::List(list(messages))), ("Rest", Value::from(rest))];
+            Record::new(attributes.map(|(name, value)| (name.into(), value)).into())
+        };
+        let (base, ours, theirs) = (record("ab", 1), record("b", 1), record("abc", 1));
+        assert_eq!(combine(&group, &base, &ours, &theirs), Combined::Record(record("bc", 1)));
+        assert_eq!(combine(&group, &base, &ours, &record("a", 1)), Combined::Nothing);
+        assert_eq!(combine(&group, &base, &ours, &record("abc", 2)), Combined::Conflict);
+        assert_eq!(combine(&group, &base, &ours, &Record::default()), Combined::Conflict);
+        assert_eq!(combine(&message, &base, &ours, &theirs), Combined::Conflict);
+        assert!(has_rule(&group) && !has_rule(&message) && !has_rule(&queue));
+    }
 }

@@ -169,3 +169,70 @@ pub(super) mod raw {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::objects::memory::Memory;
+    use crate::tree::testing::{address, record};
+    use crate::tree::{build, get, scan};
+
+    fn cut() -> Address {
+        let address = address(16 * 3 + 6);
+        assert!(address.key().1);
+        address
+    }
+
+    #[test]
+    fn a_cut_key_keeps_its_whole_address_and_others_keep_none() {
+        let objects = Memory::default();
+        let stray = Record { whole: Some(cut()), ..record(1) };
+        for (address, whole) in [(cut(), Some(cut())), (address(1), None)] {
+            let leaf = Leaf::new(&objects, &address, &stray).unwrap();
+            assert_eq!(leaf.record(&objects).unwrap(), Record { whole, ..record(1) });
+        }
+    }
+
+    #[test]
+    fn a_record_that_keeps_another_address_is_refused() {
+        let objects = Memory::default();
+        let (cut, plain) = (cut(), address(1));
+        let other = Address::try_from([&cut.parts()[..6], &["y".repeat(999)]].concat()).unwrap();
+        for (at, whole) in [(&cut, &other), (&plain, &cut), (&plain, &plain)] {
+            let bytes = codec::encode(&Record { whole: Some(whole.clone()), ..Record::default() }).unwrap().into();
+            let entry = Entry { address: at.clone(), leaf: Leaf::Inline { bytes, content: None } };
+            let root = build(&objects, &mut [Ok(entry)].into_iter()).unwrap();
+            let read = scan(&objects, &root, &[]).unwrap().next().unwrap().and_then(|entry| entry.record(&objects));
+            assert!(read.is_err() && get(&objects, &root, at).is_err(), "{at} as {whole}");
+        }
+    }
+
+    #[test]
+    fn a_plain_address_that_looks_cut_is_not_the_one_that_was_cut() {
+        let objects = Memory::default();
+        let twin = Address::from_key(&cut().key().0).unwrap();
+        for (at, other) in [(cut(), twin.clone()), (twin, cut())] {
+            let leaf = Leaf::new(&objects, &at, &record(1)).unwrap();
+            let root = build(&objects, &mut [Ok(Entry { address: at.clone(), leaf })].into_iter()).unwrap();
+            assert!(get(&objects, &root, &at).unwrap().is_some());
+            assert!(get(&objects, &root, &other).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_not_what_its_leaf_says_is_refused() {
+        let objects = Memory::default();
+        for value in [3, 7] {
+            for lie in [None, Some(1)] {
+                let honest = Leaf::new(&objects, &address(1), &record(value)).unwrap();
+                let liar = match honest.clone() {
+                    Leaf::Inline { bytes, .. } => Leaf::Inline { bytes, content: lie.or(Some(2)) },
+                    Leaf::Spilled { name, length, content } => {
+                        Leaf::Spilled { name, length: length + lie.unwrap_or(1), content }
+                    }
+                };
+                assert!(honest.record(&objects).is_ok() && liar.record(&objects).is_err());
+            }
+        }
+    }
+}
