@@ -1,10 +1,12 @@
 //! What holds across the parts of this module.
 
+mod merges;
+mod nodes;
+
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 
-use super::testing::*;
 use super::*;
 use crate::core::address::Address;
 use crate::core::name::{Kind, Name};
@@ -13,6 +15,7 @@ use crate::core::objects::memory::Memory;
 use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::limits;
+use crate::tree::testing::*;
 
 /// Many small records, as a table's items are.
 fn item(number: u32) -> Entry {
