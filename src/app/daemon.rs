@@ -34,7 +34,7 @@ pub async fn run(
             .hint("`peapod status` shows it, `peapod down` stops it"));
     };
     let app = Arc::new(app);
-    let node = Node::start(&app.home, app.store.clone(), app.secret.clone(), options).await?;
+    let node = Node::start(&app.home, app.store.clone(), app.secret.clone(), app.team.clone(), options).await?;
     let _ = app.node.set(node.clone());
     let server = Server::bind(&app)?;
     ready(&app);

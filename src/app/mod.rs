@@ -5,6 +5,7 @@
 //! (`control`) makes no difference to a journey.
 
 pub mod apply;
+pub mod backend;
 pub mod capture;
 pub mod commit;
 pub mod context;
@@ -19,6 +20,7 @@ pub mod inject;
 pub mod inspect;
 pub mod instance;
 pub mod journal;
+pub mod ledger;
 pub mod maintenance;
 pub mod memory;
 pub mod merge;

@@ -1,13 +1,34 @@
 //! The running node: the network side of an open home.
+//!
+//! It gossips this node's news, and compares heads and rosters with every member that connects, whenever news hints at
+//! something unknown, and from time to time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
+use crate::app::backend::{Answers, Asker};
 use crate::app::home::Home;
-use crate::core::identity::Secret;
-use crate::error::{Error, Result};
+use crate::app::ledger::{TeamState, keep_peer};
+use crate::app::state::App;
+use crate::app::views::rfc3339;
+use crate::core::codec;
+use crate::core::identity::{Author, Secret};
+use crate::core::ticket::Ticket;
+use crate::error::{Context, Error, Result};
+use crate::limits;
+use crate::net::{Config, Multiaddr, Net, Standing, parse_address};
 use crate::store::Store;
+use crate::sync::message::{Request, Response};
+
+/// Where a node listens when nobody says: every interface, ports of the system's choice.
+const LISTEN: [&str; 2] = ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1"];
+/// How often it compares with every member although nothing hints at news.
+const COMPARE: Duration = Duration::from_secs(60);
 
 /// How a node takes part in the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +42,11 @@ pub struct Options {
 }
 
 /// A running node.
-pub struct Node {}
+pub struct Node {
+    net: Net,
+    team: Arc<TeamState>,
+    tasks: std::sync::Mutex<JoinSet<()>>,
+}
 
 /// One peer that a node knows of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,21 +65,245 @@ pub struct PeerView {
 
 impl Node {
     /// Starts the node of an open home.
-    pub async fn start(home: &Home, store: Arc<Store>, secret: Arc<Secret>, options: Options) -> Result<Arc<Node>> {
-        let _ = (home, store, secret, options);
-        Err(Error::failed("this build has no network"))
+    pub async fn start(
+        home: &Home,
+        store: Arc<Store>,
+        secret: Arc<Secret>,
+        team: Arc<TeamState>,
+        options: Options,
+    ) -> Result<Arc<Node>> {
+        let (compare, due) = mpsc::unbounded_channel();
+        let parse = |addresses: &[String]| addresses.iter().map(|text| parse_address(text)).collect::<Result<Vec<_>>>();
+        let listen = match options.listen.as_slice() {
+            [] => parse(&LISTEN.map(str::to_owned))?,
+            listen => parse(listen)?,
+        };
+        let known = team.known_peers()?.into_iter();
+        let config = Config {
+            secret: Secret::from_seed(&secret.seed()),
+            listen,
+            mdns: options.mdns,
+            fixed: parse(&options.peers)?,
+            known: known.map(|(author, addresses)| (author, lenient(&addresses))).collect(),
+            cache: home.directory().join("transfer"),
+            team: team.roster().map(|roster| roster.id.0.0.to_vec()),
+        };
+        let answers = Answers { store: store.clone(), team: team.clone(), secret, compare: compare.clone() };
+        let net = Net::start(config, Arc::new(answers)).await?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(comparing(net.clone(), team.clone(), due));
+        tasks.spawn(gossiping(net.clone(), team.clone()));
+        tasks.spawn(minding_the_roster(net.clone(), team.clone()));
+        tasks.spawn(remembering(net.clone(), team.clone(), store));
+        tasks.spawn(stirring(net.clone(), compare));
+        Ok(Arc::new(Node { net, team, tasks: std::sync::Mutex::new(tasks) }))
+    }
+
+    /// The network, for transfers.
+    pub fn net(&self) -> &Net {
+        &self.net
     }
 
     /// The addresses it listens on.
     pub fn listening(&self) -> Vec<String> {
-        vec![]
+        self.net.listening().iter().map(Multiaddr::to_string).collect()
     }
 
     /// Every peer it knows of.
     pub fn peers(&self) -> Vec<PeerView> {
-        vec![]
+        let roster = self.team.roster();
+        let name = |author: &Author| Some(roster.as_ref()?.members.get(author)?.name.clone());
+        let millis = |time: std::time::SystemTime| {
+            let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            rfc3339(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        };
+        let mut peers: Vec<PeerView> = self
+            .net
+            .peers()
+            .into_iter()
+            .map(|peer| PeerView {
+                key: peer.author.to_string(),
+                member: name(&peer.author),
+                connected: peer.connected,
+                address: peer.addresses.first().map(Multiaddr::to_string),
+                heard: peer.heard.map(millis),
+            })
+            .collect();
+        peers.sort_by(|a, b| a.key.cmp(&b.key));
+        peers
+    }
+
+    /// Compares heads and rosters with every member that is connected, and returns when all have answered or `within`
+    /// is over. Done before this node signs anything, so that its own newer links come back to it, and before a pull.
+    pub async fn catch_up(&self, within: Duration) {
+        let mut talks = JoinSet::new();
+        for peer in self.net.members() {
+            let (net, team) = (self.net.clone(), self.team.clone());
+            talks.spawn(async move {
+                if let Err(error) = compare(&net, &team, &peer).await {
+                    tracing::debug!(peer = %peer, error = error.chain(), "could not compare");
+                }
+            });
+        }
+        let all = async { while talks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(within, all).await;
     }
 
     /// Closes its connections and ends its tasks.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        if let Ok(mut tasks) = self.tasks.lock() {
+            tasks.abort_all();
+        }
+        self.net.stop().await;
+    }
+}
+
+/// Connects to an inviter, whom this node's team does not know yet, and asks.
+pub async fn ask_inviter(app: &App, ticket: &Ticket, question: &[u8], within: Duration) -> Result<Vec<u8>> {
+    let addresses = lenient(&ticket.addresses);
+    if let Some(node) = app.node.get() {
+        node.net.connect(&ticket.inviter, &addresses, within).await?;
+        return node.net.ask(&ticket.inviter, question).await;
+    }
+    let config = |mdns| Config {
+        secret: Secret::from_seed(&app.secret.seed()),
+        listen: vec![],
+        mdns,
+        fixed: vec![],
+        known: vec![],
+        cache: app.home.directory().join("transfer"),
+        team: None,
+    };
+    let asker = Arc::new(Asker { peer: ticket.inviter });
+    // Without multicast there are still the addresses in the ticket.
+    let net = match Net::start(config(true), asker.clone()).await {
+        Ok(net) => net,
+        Err(_) => Net::start(config(false), asker).await?,
+    };
+    let answer = async {
+        net.connect(&ticket.inviter, &addresses, within).await?;
+        net.ask(&ticket.inviter, question).await
+    };
+    let answer = answer.await;
+    net.stop().await;
+    answer
+}
+
+/// Two nodes tell each other what the other lacks.
+async fn compare(net: &Net, team: &Arc<TeamState>, peer: &Author) -> Result<()> {
+    let mut turns: VecDeque<_> = team.open().into_iter().collect();
+    let mut asked = 0;
+    while let Some(turn) = turns.pop_front() {
+        asked += 1;
+        if asked > limits::COMPARE_TURNS {
+            return Err(Error::denied(format!("{} has not come to an end comparing", peer.short())));
+        }
+        let answer = net.ask(peer, &codec::encode(&Request::Sync(turn))?).await?;
+        let replies = match codec::decode(&answer)? {
+            Response::Sync(replies) => replies,
+            _ => return Err(Error::failed("an answer to something else")),
+        };
+        for reply in replies {
+            let team = team.clone();
+            let heard =
+                tokio::task::spawn_blocking(move || team.compare(reply)).await.context("comparing broke off")??;
+            turns.extend(heard.reply);
+        }
+    }
+    Ok(())
+}
+
+async fn comparing(net: Net, team: Arc<TeamState>, mut due: mpsc::UnboundedReceiver<Author>) {
+    let mut peers = Vec::new();
+    // Peers that are due several times are compared with once.
+    while due.recv_many(&mut peers, 256).await > 0 {
+        peers.sort();
+        peers.dedup();
+        let mut talks = JoinSet::new();
+        for peer in peers.drain(..) {
+            let (net, team) = (net.clone(), team.clone());
+            talks.spawn(async move {
+                if let Err(error) = compare(&net, &team, &peer).await {
+                    tracing::debug!(peer = %peer, error = error.chain(), "could not compare");
+                }
+            });
+        }
+        while talks.join_next().await.is_some() {}
+    }
+}
+
+async fn gossiping(net: Net, team: Arc<TeamState>) {
+    let mut outbox = team.outbox();
+    loop {
+        match outbox.recv().await {
+            Ok(news) => match codec::encode(&news) {
+                Ok(message) => net.publish(message).await,
+                Err(error) => tracing::error!(error = error.chain(), "news that can't be told"),
+            },
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Tells the network when this node enters a team and when members come or go.
+async fn minding_the_roster(net: Net, team: Arc<TeamState>) {
+    let mut changes = team.changes();
+    let mut before = team.roster();
+    while changes.changed().await.is_ok() {
+        let now = team.roster();
+        if now == before {
+            continue;
+        }
+        if let (None, Some(roster)) = (&before, &now) {
+            net.follow(&roster.id.0.0).await;
+            for (peer, addresses) in team.known_peers().unwrap_or_default() {
+                let _ = net.keep(&peer, &lenient(&addresses)).await;
+            }
+        }
+        net.recheck().await;
+        before = now;
+    }
+}
+
+/// Keeps where members were reached, for the next start.
+async fn remembering(net: Net, team: Arc<TeamState>, store: Arc<Store>) {
+    let mut changes = net.changes();
+    while changes.changed().await.is_ok() {
+        // Several come at once when a node starts.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        changes.borrow_and_update();
+        let known = team.known_peers().unwrap_or_default();
+        let is_new = |author: &Author, addresses: &[String]| !known.iter().any(|(a, k)| a == author && k == addresses);
+        let mut writes = Vec::new();
+        for peer in net.peers().into_iter().filter(|peer| peer.connected && peer.standing == Standing::Member) {
+            let addresses: Vec<String> =
+                peer.addresses.iter().take(limits::TICKET_ADDRESSES).map(Multiaddr::to_string).collect();
+            if !addresses.is_empty() && is_new(&peer.author, &addresses) {
+                writes.extend(keep_peer(&peer.author, &addresses));
+            }
+        }
+        if !writes.is_empty() {
+            let store = store.clone();
+            let stored = tokio::task::spawn_blocking(move || store.update(&writes)).await;
+            if let Ok(Err(error)) = stored {
+                tracing::warn!(error = error.chain(), "can't remember where peers are");
+            }
+        }
+    }
+}
+
+async fn stirring(net: Net, compare: mpsc::UnboundedSender<Author>) {
+    let mut tick = tokio::time::interval(COMPARE);
+    loop {
+        tick.tick().await;
+        for peer in net.members() {
+            let _ = compare.send(peer);
+        }
+    }
+}
+
+/// The addresses among these texts; others' texts may be anything.
+fn lenient(addresses: &[String]) -> Vec<Multiaddr> {
+    addresses.iter().filter_map(|text| text.parse().ok()).collect()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::app::home::Home;
+use crate::app::ledger::TeamState;
 use crate::app::node::Node;
 use crate::core::identity::Secret;
 use crate::error::{Context, Error, Result};
@@ -20,6 +21,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// Its key.
     pub secret: Arc<Secret>,
+    /// Its team.
+    pub team: Arc<TeamState>,
     /// The running node; unset in a command that works on its own.
     pub node: OnceLock<Arc<Node>>,
     turn: Mutex<()>,
@@ -33,7 +36,8 @@ impl App {
         let store = home.store();
         let opening = tokio::task::spawn_blocking(move || Store::open(&store, wait));
         let store = Arc::new(opening.await.context("opening the store broke off")??);
-        Ok(App { home, store, secret, node: OnceLock::new(), turn: Mutex::new(()) })
+        let team = Arc::new(TeamState::load(store.clone())?);
+        Ok(App { home, store, secret, team, node: OnceLock::new(), turn: Mutex::new(()) })
     }
 
     /// The node, for what can't be done without one.

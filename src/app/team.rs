@@ -1,43 +1,32 @@
 //! `team`: creating one, inviting, joining, and who may do what.
 
-use std::str::FromStr;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::ledger::{Change, forget_invite, in_a_team, keep_invite, keep_peer, no_team};
+use crate::app::node;
 use crate::app::state::App;
+use crate::app::versions::now;
+use crate::app::views::rfc3339;
+use crate::core::codec;
 use crate::core::identity::Author;
 use crate::core::name::Name;
-use crate::error::{Error, Result};
+use crate::core::roster::{Member, Role};
+use crate::core::ticket::Ticket;
+use crate::core::version::check_name;
+use crate::error::{Error, Kind, Result};
+use crate::limits;
+use crate::sync::heads::Ledger;
+use crate::sync::message::{JoinRequest, Request, Response};
+use crate::sync::report::Link;
+use crate::sync::{decide, join};
 
-/// What a member may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RoleView {
-    /// Change the roster, and all that follows.
-    Admin,
-    /// Sign heads, and fetch.
-    Writer,
-    /// Fetch.
-    Reader,
-}
-
-impl RoleView {
-    /// Every role by its name on the command line.
-    pub const NAMES: [(&'static str, RoleView); 3] =
-        [("admin", RoleView::Admin), ("writer", RoleView::Writer), ("reader", RoleView::Reader)];
-}
-
-impl FromStr for RoleView {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<RoleView> {
-        let found = Self::NAMES.iter().find(|(name, _)| *name == text);
-        found.map(|(_, role)| *role).ok_or_else(|| Error::usage(format!("\"{text}\" is not a role")))
-    }
-}
+/// How long an inviter is tried when nobody says.
+const JOIN_TIME: Duration = Duration::from_secs(30);
 
 /// Asks to start a team with this node as its first admin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,7 +41,7 @@ pub struct TeamCreate {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TeamInvite {
     /// What the new member may do.
-    pub role: RoleView,
+    pub role: Role,
     /// How long the ticket is good.
     pub expires: Duration,
 }
@@ -78,7 +67,7 @@ pub struct TeamRole {
     /// The member's name, or the first digits of its key.
     pub member: String,
     /// What it may do from now on.
-    pub role: RoleView,
+    pub role: Role,
 }
 
 /// Asks to remove a member.
@@ -107,7 +96,7 @@ pub struct InviteOutcome {
     /// The ticket; whoever has it can join once.
     pub ticket: String,
     /// What its bearer may do.
-    pub role: RoleView,
+    pub role: Role,
     /// When it ends, RFC 3339.
     pub expires: String,
 }
@@ -120,81 +109,171 @@ pub struct MemberView {
     /// Its key, 64 hex digits.
     pub key: String,
     /// What it may do; none when it was removed.
-    pub role: Option<RoleView>,
+    pub role: Option<Role>,
     /// Whether it is this node.
     pub own: bool,
 }
 
 /// The name of this node's team, if it is in one.
 pub fn name(app: &App) -> Result<Option<String>> {
-    let _ = app;
-    Ok(None)
+    Ok(app.team.roster().map(|roster| roster.name.clone()))
 }
 
 /// Every member's newest head of a pod that counts, this node's own signed one included.
 pub fn member_heads(app: &App, pod: &str) -> Result<Vec<(Author, Name)>> {
-    let _ = (app, pod);
-    Ok(vec![])
+    let of_pod = |ledger: &Ledger| {
+        let heads = ledger.heads().filter(|head| head.pod == pod);
+        heads.map(|head| (head.author, head.version)).collect()
+    };
+    Ok(app.team.look(of_pod).unwrap_or_default())
 }
 
 /// The newest head that counts of the member with this name, or whose key begins with it.
 pub fn head_of(app: &App, pod: &str, member: &str) -> Result<Option<Name>> {
-    let _ = (app, pod, member);
-    Ok(None)
+    let Some(roster) = app.team.roster() else { return Ok(None) };
+    let author = match roster.find(member) {
+        Ok(author) => author,
+        Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(app.team.look(|ledger| ledger.head(pod, &author).map(|head| head.version)).flatten())
 }
 
 /// A member's name in the roster, also after it was removed.
 pub fn member_name(app: &App, author: &Author) -> Result<Option<String>> {
-    let _ = (app, author);
-    Ok(None)
+    Ok(app.team.roster().and_then(|roster| roster.members.get(author).map(|member| member.name.clone())))
 }
 
 /// The pods of which anybody in the team has a head.
 pub fn pods_with_heads(app: &App) -> Result<Vec<String>> {
-    let _ = app;
-    Ok(vec![])
+    let pods = |ledger: &Ledger| ledger.heads().map(|head| head.pod.clone()).collect::<BTreeSet<_>>();
+    Ok(app.team.look(pods).unwrap_or_default().into_iter().collect())
 }
 
 /// Signs this version as the pod's next head, in a chain with the last one, and stores it. Returns its number.
 ///
-/// The head that is signed already is not signed again. Fails where this node is in no team, or no writer in it.
+/// The head that is signed already is not signed again. Fails where this node is in no team, or no writer in it. A
+/// running node first compares with the peers it reaches ([`crate::app::node`]), so that its own newer heads come back.
 pub fn sign_head(app: &App, pod: &str, version: &Name) -> Result<u64> {
-    let _ = (app, pod, version);
-    Err(Error::failed("not built yet"))
+    app.team.decide(|ledger| {
+        let head = ledger.say_head(pod, *version, &app.secret, now())?;
+        let value = ledger.head(pod, &app.secret.author()).map_or(0, |head| head.seq);
+        Ok(Change { value, links: head.into_iter().map(Link::Head).collect(), writes: vec![] })
+    })
 }
 
 /// Starts a team.
-pub async fn create(app: &App, cx: &Context, request: TeamCreate, events: &Events) -> Result<TeamOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+pub async fn create(app: &App, cx: &Context, request: TeamCreate, _events: &Events) -> Result<TeamOutcome> {
+    let member = request.member.map_or_else(|| default_name(&cx.user), Ok)?;
+    if let Some(roster) = app.team.roster() {
+        return Err(in_a_team(&roster));
+    }
+    let (ledger, _) = decide::found(&request.team, &member, &app.secret, now())?;
+    app.team.enter(ledger, vec![])?;
+    outcome(app)
 }
 
-/// Makes a ticket.
-pub async fn invite(app: &App, cx: &Context, request: TeamInvite, events: &Events) -> Result<InviteOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+/// Makes a ticket. Needs a running node, since it says where to find it and lets the new member in.
+pub async fn invite(app: &App, _cx: &Context, request: TeamInvite, _events: &Events) -> Result<InviteOutcome> {
+    let roster = app.team.roster().ok_or_else(no_team)?;
+    let addresses = reachable(app.node()?.listening());
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| Error::failed(format!("no random bytes for an invite: {error}")))?;
+    let expires = now().saturating_add(u64::try_from(request.expires.as_millis()).unwrap_or(u64::MAX));
+    let kept = app.team.invites()?;
+    let (over, open): (Vec<_>, Vec<_>) = kept.iter().partition(|invite| invite.expires <= now());
+    if open.iter().filter(|invite| invite.used.is_none()).count() >= limits::INVITES {
+        return Err(Error::denied(format!("{} invites are open already", limits::INVITES))
+            .hint("use them, or wait until they expire"));
+    }
+    let ticket = app.team.decide(|ledger| {
+        let (ticket, invite) = join::invite(ledger, &app.secret, request.role, addresses, expires, random)?;
+        let forgotten = over.iter().map(|invite| forget_invite(invite));
+        Ok(Change { value: ticket, links: vec![], writes: forgotten.chain([keep_invite(&invite)?]).collect() })
+    })?;
+    Ok(InviteOutcome {
+        team: roster.name.clone(),
+        ticket: ticket.to_text()?,
+        role: request.role,
+        expires: rfc3339(expires),
+    })
 }
 
 /// Joins.
 pub async fn join(app: &App, cx: &Context, request: TeamJoin, events: &Events) -> Result<TeamOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+    let ticket: Ticket = request.ticket.parse()?;
+    if let Some(roster) = app.team.roster() {
+        return Err(in_a_team(&roster));
+    }
+    let member = request.member.map_or_else(|| default_name(&cx.user), Ok)?;
+    let question = codec::encode(&Request::Join(JoinRequest::new(&ticket, &member, &app.secret)?))?;
+    events.message("asking the inviter").await;
+    let answer = node::ask_inviter(app, &ticket, &question, request.timeout.unwrap_or(JOIN_TIME)).await?;
+    let accept = match codec::decode(&answer)? {
+        Response::Joined(accept) => accept,
+        Response::Refused(why) => return Err(Error::denied(plain(&why))),
+        _ => return Err(Error::failed("the inviter gave an answer to something else")),
+    };
+    let (ledger, _) = accept.open(&ticket, &app.secret.author())?;
+    app.team.enter(ledger, vec![keep_peer(&ticket.inviter, &ticket.addresses)?])?;
+    outcome(app)
 }
 
 /// Who is in the team.
-pub async fn members(app: &App, cx: &Context, request: TeamMembers, events: &Events) -> Result<TeamOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+pub async fn members(app: &App, _cx: &Context, _request: TeamMembers, _events: &Events) -> Result<TeamOutcome> {
+    outcome(app)
 }
 
 /// Changes a role.
-pub async fn role(app: &App, cx: &Context, request: TeamRole, events: &Events) -> Result<TeamOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+pub async fn role(app: &App, _cx: &Context, request: TeamRole, _events: &Events) -> Result<TeamOutcome> {
+    app.team.decide(|ledger| {
+        let member = ledger.roster().find(&request.member)?;
+        let entry = ledger.set_role(member, request.role, &app.secret, now())?;
+        Ok(Change { value: (), links: entry.into_iter().map(Link::Entry).collect(), writes: vec![] })
+    })?;
+    outcome(app)
 }
 
 /// Removes a member.
-pub async fn remove(app: &App, cx: &Context, request: TeamRemove, events: &Events) -> Result<TeamOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+pub async fn remove(app: &App, _cx: &Context, request: TeamRemove, _events: &Events) -> Result<TeamOutcome> {
+    app.team.decide(|ledger| {
+        let member = ledger.roster().find(&request.member)?;
+        let entry = ledger.remove(member, &app.secret, now())?;
+        Ok(Change { value: (), links: vec![Link::Entry(entry)], writes: vec![] })
+    })?;
+    outcome(app)
+}
+
+fn outcome(app: &App) -> Result<TeamOutcome> {
+    let roster = app.team.roster().ok_or_else(no_team)?;
+    let view = |(key, member): (&Author, &Member)| MemberView {
+        member: member.name.clone(),
+        key: key.to_string(),
+        role: roster.role(key),
+        own: *key == app.secret.author(),
+    };
+    let members = roster.members.iter().map(view).collect();
+    Ok(TeamOutcome { team: roster.name.clone(), id: roster.id.to_string(), members })
+}
+
+/// A member's name made of a user name: what can't stand in one becomes a dash.
+fn default_name(user: &str) -> Result<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = user.chars().map(|c| if legal(c) { c } else { '-' }).take(limits::NAME).collect();
+    let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
+    check_name("a member's name", &name).map(|()| name).map_err(|error| error.hint("say one with --as NAME"))
+}
+
+/// The addresses worth telling others: without the loopback ones, unless there are only those.
+fn reachable(listening: Vec<String>) -> Vec<String> {
+    let loopback = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+    let (near, far): (Vec<_>, Vec<_>) = listening.into_iter().partition(loopback);
+    let mut addresses = if far.is_empty() { near } else { far };
+    addresses.truncate(limits::TICKET_ADDRESSES);
+    addresses
+}
+
+/// A peer's words, made harmless for a terminal.
+fn plain(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).take(limits::REFUSAL).collect()
 }

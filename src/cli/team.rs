@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::app::Context;
-use crate::app::team::{RoleView, TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamOutcome, TeamRemove, TeamRole};
+use crate::app::team::{TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamOutcome, TeamRemove, TeamRole};
 use crate::cli::args::{duration, named};
 use crate::cli::session::{Page, Session};
 use crate::cli::style::{plain, short, time};
+use crate::core::roster::Role;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,7 @@ enum Action {
     Invite {
         /// What the new member may do
         #[arg(long, value_name = "ROLE", default_value = "writer", value_parser = role())]
-        role: RoleView,
+        role: Role,
         /// How long the ticket is good
         #[arg(long, value_name = "DURATION", default_value = "1day", value_parser = duration)]
         expires: Duration,
@@ -58,7 +59,7 @@ enum Action {
         member: String,
         /// What it may do from now on
         #[arg(value_parser = role())]
-        role: RoleView,
+        role: Role,
     },
     /// Remove a member
     Remove {
@@ -74,8 +75,8 @@ struct Me {
     member: Option<String>,
 }
 
-fn role() -> impl clap::builder::TypedValueParser<Value = RoleView> {
-    named(&RoleView::NAMES.map(|(name, _)| name))
+fn role() -> impl clap::builder::TypedValueParser<Value = Role> {
+    named(&Role::NAMES.map(|(name, _)| name))
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
@@ -91,7 +92,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
                 writeln!(page, "{}", done.ticket)?;
                 eprintln!(
                     "admits one {} to {}, once, until {}: `peapod team join TICKET`",
-                    word(done.role),
+                    done.role,
                     plain(&done.team),
                     time(&done.expires)
                 );
@@ -112,13 +113,9 @@ fn members(page: &mut Page, team: &TeamOutcome) -> io::Result<()> {
     writeln!(page, "team {} {}", page.paint.bold(&plain(&team.team)), short(&team.id))?;
     let width = team.members.iter().map(|member| member.member.len()).max().unwrap_or(0);
     for member in &team.members {
-        let role = member.role.map_or("removed", word);
+        let role = member.role.map_or("removed".to_owned(), |role| role.to_string());
         let own = if member.own { "  (this node)" } else { "" };
         writeln!(page, "  {:width$}  {role:7}  {}{own}", plain(&member.member), short(&member.key))?;
     }
     Ok(())
-}
-
-fn word(role: RoleView) -> &'static str {
-    RoleView::NAMES.iter().find(|(_, named)| *named == role).map_or("", |(name, _)| name)
 }

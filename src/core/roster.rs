@@ -46,13 +46,15 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// Every role by its name.
+    pub const NAMES: [(&'static str, Role); 3] =
+        [("admin", Role::Admin), ("writer", Role::Writer), ("reader", Role::Reader)];
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Role::Reader => "reader",
-            Role::Writer => "writer",
-            Role::Admin => "admin",
-        })
+        f.pad(Self::NAMES.iter().find(|(_, role)| role == self).map_or("", |(name, _)| name))
     }
 }
 
@@ -60,12 +62,10 @@ impl FromStr for Role {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Role> {
-        match text {
-            "reader" => Ok(Role::Reader),
-            "writer" => Ok(Role::Writer),
-            "admin" => Ok(Role::Admin),
-            _ => Err(Error::usage(format!("{text:?} is not a role")).hint("use admin, writer or reader")),
-        }
+        let found = Self::NAMES.iter().find(|(name, _)| *name == text);
+        found
+            .map(|(_, role)| *role)
+            .ok_or_else(|| Error::usage(format!("{text:?} is not a role")).hint("use admin, writer or reader"))
     }
 }
 

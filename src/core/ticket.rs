@@ -56,6 +56,12 @@ impl InviteSecret {
 }
 
 impl InviteKey {
+    /// What tells one from another; says nothing about the secret.
+    pub fn id(&self) -> [u8; 16] {
+        let hash = blake3::derive_key("peapod 2026 invite id v1", &self.0);
+        std::array::from_fn(|at| hash[at])
+    }
+
     /// What shows that `joiner` knows the secret, to `inviter` and in `team` only.
     pub fn proof(&self, team: &TeamId, inviter: &Author, joiner: &Author, name: &str) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);

@@ -35,6 +35,13 @@ impl Format for Invite {
     const WORD: &'static str = "an invite";
 }
 
+impl Invite {
+    /// What tells it from others; says nothing about its secret.
+    pub fn id(&self) -> [u8; 16] {
+        self.key.id()
+    }
+}
+
 /// Makes an invite: the ticket to hand over and what to keep. `random` is fresh from the system.
 pub fn invite(
     ledger: &Ledger,
