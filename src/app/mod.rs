@@ -30,6 +30,7 @@ pub mod push;
 pub mod put;
 pub mod request;
 pub mod resolve;
+pub mod roots;
 pub mod state;
 pub mod status;
 pub mod target;
