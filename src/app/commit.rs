@@ -54,6 +54,7 @@ pub async fn run(app: &App, cx: &Context, request: Commit, events: &Events) -> R
     let selector = Selector::new(request.selection.clone())?;
     let instance = cx.connect(None, events).await?;
     let instance = &*instance;
+    let _session = app.store.session();
     journal::recover(app, instance, events).await?;
     let identity = instance.identify().await?;
     let captured = capture(app, instance, &selector, events).await?;
@@ -88,6 +89,7 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
         Some((parent, root)) if root == snapshot.root => parent,
         _ => version(app, identity, request, captured, &snapshot)?.write(store, &app.secret)?,
     };
+    store.mark_complete(&[name])?;
     let remembered = match &memory {
         Some(memory) => {
             Memory { version: name, echo: memory.echo_after(store, captured)?, marks: memory.marks_after(captured) }

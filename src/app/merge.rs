@@ -64,6 +64,7 @@ pub async fn run(app: &App, _cx: &Context, request: Merge, _events: &Events) -> 
         Prefer::Second => Settle::Theirs,
     };
     let message = request.message.as_deref().unwrap_or("");
+    let _session = store.session();
     tokio::task::block_in_place(|| {
         let merged = versions::merge_versions(app, pod, &[first, second], Some(&first), settle, message)?;
         let head = local_head(store, pod)?;

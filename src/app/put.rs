@@ -21,7 +21,7 @@ use crate::core::version::Version;
 use crate::error::{Error, Result};
 use crate::instance::{Instance, Stage};
 use crate::limits;
-use crate::store::Store;
+use crate::store::{Session, Store};
 use crate::tree;
 
 /// How a version is put into an instance.
@@ -43,6 +43,8 @@ pub struct Options {
 
 /// A decided but not yet begun change of an instance.
 pub struct Prepared {
+    /// Keeps gc away from what was captured.
+    _session: Session,
     version: Name,
     pod: String,
     options: Options,
@@ -66,14 +68,23 @@ pub async fn prepare(
     options: Options,
     events: &Events,
 ) -> Result<Prepared> {
+    let session = app.store.session();
     journal::recover(app, instance, events).await?;
     let captured = capture(app, instance, &options.selector, events).await?;
-    tokio::task::block_in_place(|| decide(app, instance, version, options, captured))
+    tokio::task::block_in_place(|| decide(app, instance, version, options, captured, session))
 }
 
-fn decide(app: &App, instance: &dyn Instance, name: &Name, options: Options, captured: Captured) -> Result<Prepared> {
+fn decide(
+    app: &App,
+    instance: &dyn Instance,
+    name: &Name,
+    options: Options,
+    captured: Captured,
+    session: Session,
+) -> Result<Prepared> {
     let store = &*app.store;
     let version = Version::read(store, name)?;
+    versions::require_complete(store, &version.pod, name)?;
     let memory = Memory::read(app, instance.url(), &version.pod)?.filter(|memory| memory.is_of(&captured));
     let (live, base, contained) = match &memory {
         Some(memory) => {
@@ -112,6 +123,7 @@ fn decide(app: &App, instance: &dyn Instance, name: &Name, options: Options, cap
     };
     Ok(Prepared {
         version: *name,
+        _session: session,
         seen,
         pod_root: Version::read(store, &stands_for)?.root,
         stands_for,

@@ -12,8 +12,10 @@ use crate::store::Table;
 /// Every version and tree that something here names.
 #[derive(Debug, Default)]
 pub struct Roots {
-    /// Versions of one's own heads, everybody's heads, and kept snapshots.
-    pub versions: Vec<Name>,
+    /// One's own heads and kept snapshots.
+    pub own: Vec<Name>,
+    /// Everybody's signed heads.
+    pub heads: Vec<Name>,
     /// Versions that are only remembered: what instances stood for, what can be undone.
     pub remembered: Vec<Name>,
     /// Trees of the same.
@@ -27,10 +29,10 @@ impl Roots {
         let mut roots = Roots::default();
         for table in [Table::Refs, Table::Pins] {
             let names = store.list(table, b"")?.into_iter().filter_map(|(_, name)| name.try_into().ok().map(Name));
-            roots.versions.extend(names);
+            roots.own.extend(names);
         }
         for pod in team::pods_with_heads(app)? {
-            roots.versions.extend(team::member_heads(app, &pod)?.into_iter().map(|(_, version)| version));
+            roots.heads.extend(team::member_heads(app, &pod)?.into_iter().map(|(_, version)| version));
         }
         for memory in Memory::all(store)? {
             roots.remember(&memory);
@@ -56,7 +58,7 @@ impl Roots {
 
     /// All of them, as the store takes them.
     pub fn objects(&self) -> Vec<(Kind, Name)> {
-        let versions = self.versions.iter().chain(&self.remembered).map(|name| (Kind::Version, *name));
+        let versions = self.own.iter().chain(&self.heads).chain(&self.remembered).map(|name| (Kind::Version, *name));
         versions.chain(self.trees.iter().map(|name| (Kind::Node, *name))).collect()
     }
 }

@@ -86,6 +86,7 @@ fn number(key: &[u8]) -> Option<u64> {
 pub async fn run(app: &App, cx: &Context, _request: Undo, events: &Events) -> Result<InjectOutcome> {
     let instance = cx.connect(None, events).await?;
     let instance = &*instance;
+    let _session = app.store.session();
     journal::recover(app, instance, events).await?;
     let store = &*app.store;
     let Some((key, entry)) = UndoEntry::last(store, instance.url())? else {

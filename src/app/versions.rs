@@ -24,6 +24,15 @@ pub fn set_local_head(pod: &str, version: &Name) -> Write {
     Write::Put(Table::Refs, pod.as_bytes().to_vec(), version.0.to_vec())
 }
 
+/// Fails unless all of a version is held: a shallow or unfinished fetch leaves contents out.
+pub fn require_complete(store: &Store, pod: &str, version: &Name) -> Result<()> {
+    if store.is_complete(version)? {
+        return Ok(());
+    }
+    Err(Error::unavailable(format!("{pod}@{} is not here in full", version.short()))
+        .hint(format!("`peapod fetch {pod}@{}` fetches the rest", version.short())))
+}
+
 /// Keeping a version that no head names from gc, as a change of the store.
 pub fn keep_snapshot(pod: &str, version: &Name) -> Write {
     Write::Put(Table::Pins, snapshot_key(pod, version), version.0.to_vec())
@@ -165,6 +174,9 @@ pub fn merge_versions(
     let store = &*app.store;
     let heads = maximal(store, versions)?;
     let mut heads = heads.into_iter();
+    for version in versions {
+        require_complete(store, pod, version)?;
+    }
     let first = heads.next().ok_or_else(|| Error::not_found(format!("pod \"{pod}\" has no version")))?;
     let mut merged = MergedVersion { version: first, settled: vec![] };
     for next in heads {
@@ -197,6 +209,7 @@ pub fn merge_versions(
             skipped: vec![],
         };
         merged.version = version.write(store, &app.secret)?;
+        store.mark_complete(&[merged.version])?;
         merged.settled.extend(outcome.conflicts);
     }
     Ok(merged)

@@ -14,7 +14,7 @@ pub(crate) struct Args {}
 pub(crate) async fn run(_args: Args, session: &Session) -> Result<()> {
     let done = session.run(Context::without_instance()?, Gc {}).await?;
     session.text(|page| {
-        let freed = size(done.before.saturating_sub(done.after));
-        writeln!(page, "dropped {}, freed {freed}; the store has {}", count(done.objects, "object"), size(done.after))
+        let (dropped, kept) = (count(done.objects, "object"), count(done.kept, "object"));
+        writeln!(page, "dropped {dropped}, freed {}; kept {kept}", size(done.freed))
     })
 }
