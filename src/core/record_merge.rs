@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     fn list(text: &str) -> Vec<Value> {
-        text.chars().map(|c| Value::text(c)).collect()
+        text.chars().map(Value::text).collect()
     }
 
     /// The merged list as text, one letter an item; `!` for a conflict.

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 
+use bytes::Bytes;
+
 use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::objects::Objects;
@@ -64,23 +66,23 @@ pub fn merge(objects: &dyn Objects, base: Option<&Name>, ours: &Name, theirs: &N
     }
     // That a resource is contested shows only after some of its items have passed: then a second pass knows it. Which
     // ones are does not depend on how they are settled, so that there is no third.
-    let mut contested = BTreeSet::new();
+    let mut known = BTreeSet::new();
     loop {
         let mut pass = Pass {
             objects,
             settle,
-            both: Both::new(objects, base, ours, theirs)?,
-            known: &contested,
+            triples: triples(objects, base, ours, theirs)?,
+            known,
             resource: None,
             found: BTreeSet::new(),
             conflicts: Vec::new(),
         };
         let root = edit_keys(objects, ours, &mut pass)?;
-        let Pass { found, conflicts, .. } = pass;
-        if found == contested {
+        let Pass { known: before, found, conflicts, .. } = pass;
+        if found == before {
             return Ok(Merged { root, conflicts });
         }
-        contested = found;
+        known = found;
     }
 }
 
@@ -115,60 +117,52 @@ struct Gone {
     from_theirs: bool,
 }
 
-/// The changes of both sides, joined by key.
-enum Both<'a> {
-    /// From the base to `ours` and to `theirs`.
-    Based(Peekable<KeyChanges<'a>>, Peekable<KeyChanges<'a>>),
-    /// From `ours` to `theirs`: without a base, whatever is there has been put there.
-    Union(KeyChanges<'a>),
+/// What the sides changed, in the order of keys. Ends after the first error.
+type Triples<'a> = Box<dyn Iterator<Item = Result<(Bytes, Triple)>> + 'a>;
+
+/// The changes from the base to each side, joined by key; without a base, whatever is there has been put there.
+fn triples<'a>(objects: &'a dyn Objects, base: Option<&Name>, ours: &Name, theirs: &Name) -> Result<Triples<'a>> {
+    let Some(base) = base else {
+        let changes = diff_keys(objects, ours, theirs)?;
+        return Ok(Box::new(changes.map(|change| {
+            let KeyChange { key, before: ours, after: theirs } = change?;
+            let (ours_changed, theirs_changed) = (ours.is_some(), theirs.is_some());
+            Ok((key, Triple { ours_changed, theirs_changed, base: None, ours, theirs }))
+        })));
+    };
+    let mut ours = diff_keys(objects, base, ours)?.peekable();
+    let mut theirs = diff_keys(objects, base, theirs)?.peekable();
+    Ok(Box::new(std::iter::from_fn(move || next_triple(&mut ours, &mut theirs).transpose())))
 }
 
-impl<'a> Both<'a> {
-    fn new(objects: &'a dyn Objects, base: Option<&Name>, ours: &Name, theirs: &Name) -> Result<Both<'a>> {
-        Ok(match base {
-            Some(base) => {
-                Both::Based(diff_keys(objects, base, ours)?.peekable(), diff_keys(objects, base, theirs)?.peekable())
-            }
-            None => Both::Union(diff_keys(objects, ours, theirs)?),
-        })
-    }
-
-    fn next(&mut self) -> Result<Option<(bytes::Bytes, Triple)>> {
-        let (ours, theirs) = match self {
-            Both::Union(changes) => {
-                let Some(KeyChange { key, before: ours, after: theirs }) = changes.next().transpose()? else {
-                    return Ok(None);
-                };
-                let (ours_changed, theirs_changed) = (ours.is_some(), theirs.is_some());
-                return Ok(Some((key, Triple { ours_changed, theirs_changed, base: None, ours, theirs })));
-            }
-            Both::Based(ours, theirs) => (ours, theirs),
-        };
-        let (take_ours, take_theirs) = match (ours.peek(), theirs.peek()) {
-            (Some(Ok(ours)), Some(Ok(theirs))) => (ours.key <= theirs.key, theirs.key <= ours.key),
-            (Some(Err(_)), _) => (true, false),
-            (_, Some(Err(_))) => (false, true),
-            (ours, theirs) => (ours.is_some(), theirs.is_some()),
-        };
-        let ours = if take_ours { ours.next().transpose()? } else { None };
-        let theirs = if take_theirs { theirs.next().transpose()? } else { None };
-        let Some(KeyChange { key, before: base, .. }) = ours.as_ref().or(theirs.as_ref()).cloned() else {
-            return Ok(None);
-        };
-        let (ours_changed, theirs_changed) = (ours.is_some(), theirs.is_some());
-        let side = |change: Option<KeyChange>| change.map_or_else(|| base.clone(), |change| change.after);
-        let (ours, theirs) = (side(ours), side(theirs));
-        Ok(Some((key, Triple { ours_changed, theirs_changed, base, ours, theirs })))
-    }
+fn next_triple(
+    ours: &mut Peekable<KeyChanges<'_>>,
+    theirs: &mut Peekable<KeyChanges<'_>>,
+) -> Result<Option<(Bytes, Triple)>> {
+    let (take_ours, take_theirs) = match (ours.peek(), theirs.peek()) {
+        (Some(Ok(ours)), Some(Ok(theirs))) => (ours.key <= theirs.key, theirs.key <= ours.key),
+        (Some(Err(_)), _) => (true, false),
+        (_, Some(Err(_))) => (false, true),
+        (ours, theirs) => (ours.is_some(), theirs.is_some()),
+    };
+    let ours = if take_ours { ours.next().transpose()? } else { None };
+    let theirs = if take_theirs { theirs.next().transpose()? } else { None };
+    let Some(KeyChange { key, before: base, .. }) = ours.as_ref().or(theirs.as_ref()).cloned() else {
+        return Ok(None);
+    };
+    let (ours_changed, theirs_changed) = (ours.is_some(), theirs.is_some());
+    let side = |change: Option<KeyChange>| change.map_or_else(|| base.clone(), |change| change.after);
+    let (ours, theirs) = (side(ours), side(theirs));
+    Ok(Some((key, Triple { ours_changed, theirs_changed, base, ours, theirs })))
 }
 
 /// Goes once through the changes of both sides: an iterator over what has to change in `ours`.
 struct Pass<'a> {
     objects: &'a dyn Objects,
     settle: Settle,
-    both: Both<'a>,
+    triples: Triples<'a>,
     /// Resources known to be contested: deleted on one side, with changes on the other.
-    known: &'a BTreeSet<Address>,
+    known: BTreeSet<Address>,
     /// The last resource that came by, and who deleted it. Its items follow it in the order of keys.
     resource: Option<(Address, Gone)>,
     found: BTreeSet<Address>,
@@ -180,14 +174,12 @@ impl Iterator for Pass<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.both.next() {
-                Ok(Some((key, triple))) => match self.settle(&key, triple) {
-                    Ok(None) => {}
-                    Ok(Some(leaf)) => return Some(Ok((key, leaf))),
-                    Err(error) => return Some(Err(error)),
-                },
-                Ok(None) => return None,
-                Err(error) => return Some(Err(error)),
+            let edit = match self.triples.next()? {
+                Ok((key, triple)) => self.settle(&key, triple).map(|leaf| leaf.map(|leaf| (key, leaf))),
+                Err(error) => Err(error),
+            };
+            if let Some(edit) = edit.transpose() {
+                return Some(edit);
             }
         }
     }
@@ -213,10 +205,11 @@ impl Pass<'_> {
             self.found.insert(owner);
         }
         let both_changed = triple.ours_changed && triple.theirs_changed && triple.ours != triple.theirs;
-        if both_changed && !is_contested {
-            if let Some(combined) = self.combine(key, &triple)? {
-                return Ok(Some(combined));
-            }
+        if both_changed
+            && !is_contested
+            && let Some(combined) = self.combine(key, &triple)?
+        {
+            return Ok(Some(combined));
         }
         if contests || both_changed {
             self.list(key, &triple)?;

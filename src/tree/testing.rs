@@ -32,7 +32,7 @@ pub(super) fn record(value: u8) -> Record {
     };
     let attributes = [("Value", Value::from(i64::from(value))), ("Body", Value::Text("b".repeat(length)))];
     let content = ContentRef { root: Name([value; 32]), level: value % 2, size: u64::from(value) << 20 };
-    let body = (value % 3 == 0).then_some(Body::Content(content));
+    let body = value.is_multiple_of(3).then_some(Body::Content(content));
     Record { attributes: attributes.map(|(name, value)| (name.into(), value)).into(), body, whole: None }
 }
 
