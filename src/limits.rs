@@ -177,7 +177,6 @@ pub const LOST: usize = 10_000;
 /// Injects that can be taken back, over all instances.
 pub const UNDOS: usize = 20;
 
-
 /// Bytes that one fetch has under way from all its peers.
 pub const FETCH_IN_FLIGHT: u64 = 24 * 1024 * 1024;
 /// Bytes that one request for ranges of a pack asks for, but for a single larger object.

@@ -313,8 +313,10 @@ fn no_folder_has_a_cycle_among_its_modules() {
                 }
             }
         }
-        if let Some(cycle) = cycle(&uses) {
+        while let Some(cycle) = cycle(&uses) {
             wrong.push(format!("{}: {}", folder.join("/"), cycle.join(" -> ")));
+            let [.., last, first] = cycle.as_slice() else { break };
+            uses.entry(last).or_default().remove(first);
         }
     }
     assert!(wrong.is_empty(), "modules that use one another in a circle:\n{}", wrong.join("\n"));

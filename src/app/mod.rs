@@ -33,6 +33,7 @@ pub mod resolve;
 pub mod roots;
 pub mod state;
 pub mod status;
+pub mod strategy;
 pub mod target;
 pub mod team;
 pub mod undo;

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::Events;
-use crate::app::inject::{InjectOutcome, OnConflict, Strategy};
 use crate::app::state::App;
+use crate::app::strategy::{OnConflict, Strategy};
+use crate::app::views::InjectOutcome;
 use crate::core::reference::Reference;
 use crate::core::select::Selection;
 use crate::error::{Error, Result};

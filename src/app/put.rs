@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 
 use crate::app::apply::{self, Plan};
 use crate::app::capture::{Captured, capture};
-use crate::app::inject::{InjectOutcome, OnConflict, Strategy};
 use crate::app::journal::{self, Journal};
 use crate::app::memory::{Memory, overlay};
+use crate::app::strategy::{OnConflict, Strategy};
 use crate::app::target::{Sides, target};
 use crate::app::undo::UndoEntry;
 use crate::app::versions;
-use crate::app::views::{ConflictView, Counts, Lost};
+use crate::app::views::{ConflictView, Counts, InjectOutcome, Lost};
 use crate::app::{App, Events};
 use crate::core::name::Name;
 use crate::core::select::{Selection, Selector};

@@ -80,8 +80,8 @@ macro_rules! journeys {
 
 journeys! {
     Commit(commit::Commit) Alone commit::run => commit::CommitOutcome;
-    Inject(inject::Inject) AloneToTheEnd inject::run => inject::InjectOutcome;
-    Undo(undo::Undo) AloneToTheEnd undo::run => inject::InjectOutcome;
+    Inject(inject::Inject) AloneToTheEnd inject::run => crate::app::views::InjectOutcome;
+    Undo(undo::Undo) AloneToTheEnd undo::run => crate::app::views::InjectOutcome;
     Push(push::Push) Itself push::run => push::PushOutcome;
     Pull(pull::Pull) Itself pull::run => pull::PullOutcome;
     Fetch(pull::Fetch) Reads pull::fetch => pull::FetchOutcome;

@@ -1,6 +1,6 @@
 //! Strategies: the state an instance shall have after a version was put into it.
 
-use crate::app::inject::{OnConflict, Strategy};
+use crate::app::strategy::{OnConflict, Strategy};
 use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::select::Selector;

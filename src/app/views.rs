@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::strategy::Strategy;
+
 use crate::app::state::App;
 use crate::app::team;
 use crate::core::name::Name;
@@ -145,4 +147,24 @@ pub struct AttributeChange {
     pub before: Option<serde_json::Value>,
     /// What the second side has.
     pub after: Option<serde_json::Value>,
+}
+
+/// What was, or would be, done to the instance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InjectOutcome {
+    /// The pod.
+    pub pod: String,
+    /// The version that was put in; after an undo, the one that counts again, if there is one.
+    pub version: Option<String>,
+    /// How.
+    pub strategy: Strategy,
+    /// Records put in, changed and removed.
+    pub applied: Counts,
+    /// Conflicts that were settled.
+    pub conflicts: Vec<ConflictView>,
+    /// What the instance did not keep.
+    pub lost: Vec<Lost>,
+    /// What would be done; with `dry_run` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Vec<PlanStep>>,
 }

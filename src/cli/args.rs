@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::app::Context;
-use crate::app::inject::{OnConflict, Strategy};
+use crate::app::strategy::{OnConflict, Strategy};
 use crate::core::reference::Reference;
 use crate::core::select::{Selection, Selector};
 use crate::core::version::check_name;

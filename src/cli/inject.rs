@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::app::inject::{Inject, InjectOutcome, Strategy};
+use crate::app::inject::Inject;
+use crate::app::strategy::Strategy;
+use crate::app::views::InjectOutcome;
 use crate::cli::args::{How, Instance, PodOrVersion, Select, duration};
 use crate::cli::session::{Page, Session};
 use crate::cli::style::{plain, short};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream;
 use tokio::sync::mpsc;
 
-use super::client::Streamed;
+use super::streamed::Streamed;
 use crate::core::content::{ContentReader, Contents};
 use crate::core::record::Body;
 use crate::error::{Context, Error, Result};

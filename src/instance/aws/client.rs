@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
-use reqwest::{Method, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::Url;
 
@@ -14,6 +14,7 @@ use super::bodies;
 use super::errors::ApiError;
 use super::request::{Answer, Payload, Protocol, Request, encode};
 use super::sign::{Login, Signable};
+use super::streamed::{Streamed, deepest};
 use crate::error::{Context, Result};
 use crate::limits;
 
@@ -238,70 +239,8 @@ fn worth_retrying(error: &ApiError, idempotent: bool) -> bool {
     error.is_throttled() || (idempotent && (lost || failed))
 }
 
-/// The innermost cause: reqwest's own message only says that something failed, and where.
-fn deepest(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
 fn pairs<'a>(fields: impl Iterator<Item = &'a (String, String)>) -> String {
     fields.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
-}
-
-/// An answer whose body is still to be read. Holds one of the instance's request slots until it is dropped.
-pub struct Streamed {
-    response: Response,
-    operation: String,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl Streamed {
-    /// Its headers.
-    pub fn headers(&self) -> &HeaderMap {
-        self.response.headers()
-    }
-
-    /// A header, if it is there and UTF-8.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
-    }
-
-    /// How long the body says it is.
-    pub fn size(&self) -> Option<u64> {
-        self.response.content_length()
-    }
-
-    /// The next bytes; none at the end. A body that ends early is an error.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        match timeout(limits::INSTANCE_SILENCE, self.response.chunk()).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) => Err(ApiError::broken(&self.operation, deepest(&error))),
-            Err(_) => Err(ApiError::gone(&self.operation, "the instance went silent in the middle of an answer")),
-        }
-    }
-
-    /// The whole answer, refused above [`limits::INSTANCE_ANSWER`].
-    pub async fn collect(mut self) -> Result<Answer, ApiError> {
-        let too_long = |operation: &str| {
-            ApiError::broken(operation, format!("the answer is longer than {} bytes", limits::INSTANCE_ANSWER))
-        };
-        if self.size().is_some_and(|size| size > limits::INSTANCE_ANSWER as u64) && self.response.status() != 204 {
-            return Err(too_long(&self.operation));
-        }
-        let mut body = BytesMut::new();
-        while let Some(bytes) = self.next().await? {
-            if body.len() + bytes.len() > limits::INSTANCE_ANSWER {
-                return Err(too_long(&self.operation));
-            }
-            body.extend_from_slice(&bytes);
-        }
-        let status = self.response.status().as_u16();
-        let headers = std::mem::take(self.response.headers_mut());
-        Ok(Answer { status, headers, body: body.freeze(), operation: self.operation })
-    }
 }
 
 impl std::fmt::Debug for Client {

@@ -18,18 +18,20 @@ mod request;
 mod reset;
 mod scope;
 mod sign;
+mod streamed;
 pub mod tags;
 mod xml;
 
 use async_trait::async_trait;
 
-pub use self::client::{Client, Streamed};
+pub use self::client::Client;
 pub use self::errors::{ApiError, found, refused};
 pub use self::instance::{Aws, Options};
 pub use self::quirks::Emulator;
 pub use self::request::{Answer, Api, Method, Request};
 pub use self::scope::{Pages, Scope, settled};
 pub use self::sign::Login;
+pub use self::streamed::Streamed;
 pub use self::xml::{escape, items};
 
 use crate::core::address::Address;
