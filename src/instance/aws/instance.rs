@@ -160,7 +160,7 @@ impl Instance for Aws {
     }
 
     async fn reset(&self) -> Result<()> {
-        reset::reset(self).await
+        reset::reset(self.client(), self.emulator(), self).await
     }
 }
 

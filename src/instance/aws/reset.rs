@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 
-use super::instance::Aws;
+use super::client::Client;
 use super::quirks::Emulator;
 use super::request::Method;
 use crate::core::address::Address;
@@ -18,26 +18,26 @@ use crate::error::{Error, Result};
 use crate::instance::{Instance, Sink, Step};
 
 /// By the emulator's own reset where it has one, else by deleting every resource that a capture finds.
-pub(super) async fn reset(aws: &Aws) -> Result<()> {
-    let path = match aws.emulator() {
+pub(super) async fn reset(client: &Client, emulator: Emulator, instance: &dyn Instance) -> Result<()> {
+    let path = match emulator {
         Emulator::Moto => "/moto-api/reset",
         Emulator::Ministack => "/_ministack/reset",
         Emulator::Fakecloud => "/_reset",
-        Emulator::LocalStack | Emulator::Other => return delete_all(aws).await,
+        Emulator::LocalStack | Emulator::Other => return delete_all(instance).await,
     };
-    aws.client().plain(Method::POST, path, Some(Bytes::new())).await?;
+    client.plain(Method::POST, path, Some(Bytes::new())).await?;
     Ok(())
 }
 
-async fn delete_all(aws: &Aws) -> Result<()> {
+async fn delete_all(instance: &dyn Instance) -> Result<()> {
     let found = Found::default();
-    aws.capture(&Selector::all(), &found).await?;
+    instance.capture(&Selector::all(), &found).await?;
     let mut found: Vec<_> = found.resources.into_inner().unwrap_or_default().into_iter().collect();
-    found.sort_by_key(|(address, _)| std::cmp::Reverse(aws.stage(address)));
+    found.sort_by_key(|(address, _)| std::cmp::Reverse(instance.stage(address)));
     let mut first = None;
     for (address, record) in found {
         let step = Step { address, before: Some(record), after: None, paused: false };
-        if let Err(error) = aws.apply(&step, &Nothing).await {
+        if let Err(error) = instance.apply(&step, &Nothing).await {
             tracing::warn!(address = %step.address, error = %error.chain(), "not deleted");
             first.get_or_insert(error);
         }
