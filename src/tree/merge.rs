@@ -1,7 +1,7 @@
 //! Three-way merge.
 //!
 //! The differences from the base to each side are read side by side, in order; what only `theirs` changed is edited
-//! into `ours`. So a merge costs O(changes x depth), and at most a few reads of every node of the three trees,
+//! into `ours`. So a merge costs O(changes x depth), and at most four reads of every node of the three trees,
 //! whatever the trees are.
 
 use std::collections::BTreeSet;

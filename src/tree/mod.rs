@@ -8,7 +8,7 @@
 //! Trees come from other people. A node is checked when it is read, against itself and against its parents, and
 //! anything [`build`] would not have made is an error. Keys chosen so that no node ends where it usually would cost the
 //! advantage, not more: nodes stay under [`crate::limits::NODE_MAX`], an edit, diff or merge reads no more nodes than
-//! the trees have (a merge twice as many), and holds one node of each level.
+//! the trees have (a merge at most four times as many), and holds one node of each level.
 
 mod build;
 mod cursor;
