@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::app::clock::now;
 use crate::app::ledger::{Change, TeamState, keep_invite};
+use crate::app::versions::now;
 use crate::core::codec;
 use crate::core::identity::{Author, Secret};
 use crate::error::{Error, Result};
@@ -113,7 +113,8 @@ impl Backend for Answers {
     }
 
     fn pack(&self, hash: &[u8; 32]) -> Option<PathBuf> {
-        self.store.served_pack(hash).map(|pack| pack.path)
+        let served = self.store.is_served(hash).then(|| self.store.served_packs())?;
+        served.into_iter().find(|pack| pack.hash == *hash).map(|pack| pack.path)
     }
 
     fn connected(&self, peer: Author) {

@@ -225,3 +225,7 @@ impl Store {
         Ok((store, Rebuilt { index, packs }))
     }
 }
+
+#[cfg(test)]
+#[path = "fsck_tests.rs"]
+mod tests;

@@ -74,3 +74,7 @@ impl Store {
         Ok(report)
     }
 }
+
+#[cfg(test)]
+#[path = "gc_tests.rs"]
+mod tests;

@@ -153,8 +153,14 @@ impl Captured {
                     && let Some(step) = waiting.next()
                 {
                     running.push(async move {
-                        let done = aws.apply(&step, &self.contents).await;
-                        done.unwrap_or_else(|error| panic!("{}: {}", step.address, error.chain()));
+                        match aws.apply(&step, &self.contents).await {
+                            Ok(()) => {}
+                            // What an instance refuses is lost, and what that costs is seen by capturing again.
+                            Err(error) if error.kind() == peapod::error::Kind::Denied => {
+                                println!("refused {}: {}", step.address, error.chain());
+                            }
+                            Err(error) => panic!("{}: {}", step.address, error.chain()),
+                        }
                     });
                 }
                 if running.next().await.is_none() {

@@ -36,7 +36,7 @@ impl Make {
     fn program(self) -> PathBuf {
         let program = match self {
             Make::Ministack => "bin/ministack",
-            Make::Moto => "bin/moto_server",
+            Make::Moto => "bin/python",
             Make::LocalStack => "bin/python",
             Make::Fakecloud => "bin/fakecloud",
         };
@@ -50,7 +50,9 @@ impl Make {
                 command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
             }
             Make::Moto => {
-                command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+                // The agent runs moto's server and adds routes to it.
+                let agent = concat!(env!("CARGO_MANIFEST_DIR"), "/bootstrap/agents/moto_agent.py");
+                command.args([agent, "-H", "127.0.0.1", "-p", &port.to_string()]);
             }
             Make::LocalStack => {
                 command

@@ -71,6 +71,22 @@ impl<'a> Scope<'a> {
         sink.skip(Skip { prefix: prefix.to_vec(), reason: reason.to_string() });
     }
 
+    /// Sums up what capturing each kind of a service's resources came to: a kind that failed is noted as skipped, so
+    /// that it costs no other; only an instance that is gone ends it.
+    pub fn each_kind<const N: usize>(&self, sink: &dyn Sink, kinds: [(&str, Result<()>); N]) -> Result<()> {
+        for (kind, result) in kinds {
+            match result {
+                Err(error) if is_gone(&error) => return Err(error),
+                Err(error) => {
+                    let prefix = self.address(kind, "");
+                    self.skip(sink, prefix.parts().get(..4).unwrap_or_default(), error.chain());
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Does the same for each thing found, several at a time. One that fails is noted as skipped under its address;
     /// only an instance that is gone ends it.
     pub async fn each<T, F, W>(&self, sink: &dyn Sink, found: Vec<(Address, T)>, work: F) -> Result<()>

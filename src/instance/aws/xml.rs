@@ -58,12 +58,13 @@ pub fn parse(bytes: &[u8]) -> Result<Json> {
     }
 }
 
-/// What an answer holds where a list is expected: the items of an array, none of nothing, else the one thing itself.
+/// What an answer holds where a list is expected: the items of an array, none of nothing (or of blanks: an empty list
+/// of fakecloud's has line breaks in it), else the one thing itself.
 pub fn items(json: &Json) -> &[Json] {
     match json {
         Json::Array(items) => items,
         Json::Null => &[],
-        Json::String(text) if text.is_empty() => &[],
+        Json::String(text) if text.trim().is_empty() => &[],
         one => std::slice::from_ref(one),
     }
 }

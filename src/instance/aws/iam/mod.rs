@@ -45,9 +45,12 @@ impl Service for Iam {
     }
 
     async fn capture(&self, cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
-        policy::capture(cx, sink).await?;
-        principal::ROLE.capture(cx, sink).await?;
-        principal::USER.capture(cx, sink).await
+        let kinds = [
+            ("policy", policy::capture(cx, sink).await),
+            ("role", principal::ROLE.capture(cx, sink).await),
+            ("user", principal::USER.capture(cx, sink).await),
+        ];
+        cx.each_kind(sink, kinds)
     }
 
     async fn apply(&self, cx: &Scope<'_>, step: &Step, _contents: &dyn Contents) -> Result<()> {

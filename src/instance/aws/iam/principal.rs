@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::record::Record;
 use crate::core::value::{Number, Value};
 use crate::error::{Error, Result};
-use crate::instance::aws::{ApiError, Request, Scope, found, items, refused, tags};
+use crate::instance::aws::{ApiError, Emulator, Request, Scope, found, items, refused, tags};
 use crate::instance::{Sink, Step};
 
 use super::{API, Params, call, document, is_built_in, params, retag, tag_params, text};
@@ -178,7 +178,7 @@ impl Principal {
                     call(cx, &format!("Delete{}PermissionsBoundary", self.word), &params([(self.name, name)])).await
                 }
             };
-            unless_unsupported(change)?;
+            unless_unsupported(cx, change)?;
         }
         let (before, after) = (live.attributes.get("Tags"), after.attributes.get("Tags"));
         retag(cx, self.word, (self.name, name), before, after).await
@@ -261,13 +261,13 @@ impl Principal {
             ]
         };
         for [list, field, part, removal] in rest {
-            let Some(answer) = unless_unsupported(call(cx, list, &it).await)? else { continue };
+            let Some(answer) = unless_unsupported(cx, call(cx, list, &it).await)? else { continue };
             for entry in items(&answer[*field]).iter().filter_map(|entry| text(entry, part)) {
                 found(call(cx, removal, &params([(self.name, name), (part, entry)])).await)?;
             }
         }
         if !self.is_role() {
-            unless_unsupported(found(call(cx, "DeleteLoginProfile", &it).await))?;
+            unless_unsupported(cx, found(call(cx, "DeleteLoginProfile", &it).await))?;
         }
         found(call(cx, &format!("Delete{}", self.word), &it).await)?;
         Ok(())
@@ -293,11 +293,12 @@ fn attached(cx: &Scope<'_>, record: &Record) -> BTreeSet<String> {
     }
 }
 
-/// What an emulator does not offer is not kept there; that is reported by the echo and costs no more.
-fn unless_unsupported<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+/// What an emulator does not offer is not kept there; that is reported by the echo and costs no more. moto breaks down
+/// over an action that it does not know.
+fn unless_unsupported<T>(cx: &Scope<'_>, answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.is_unsupported() => Ok(None),
+        Err(error) if error.is_unsupported() || (cx.emulator == Emulator::Moto && error.status == 500) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -62,9 +62,12 @@ pub(super) fn default(attribute: &str, function: &str) -> Option<Json> {
 pub(super) fn attributes(cx: &Scope<'_>, answer: &Json) -> Result<BTreeMap<String, Value>> {
     let config = &answer["Configuration"];
     let name = text(config, "FunctionName").unwrap_or_default();
+    let is_image = text(config, "PackageType") == Some("Image");
     let mut attributes = BTreeMap::new();
     for (attribute, value) in config.as_object().into_iter().flatten() {
-        if VOLATILE.contains(&attribute.as_str()) || attribute == "Layers" {
+        // An image says itself what runs in it; fakecloud makes something up.
+        let of_a_zip = is_image && (attribute == "Handler" || attribute == "Runtime");
+        if VOLATILE.contains(&attribute.as_str()) || attribute == "Layers" || of_a_zip {
             continue;
         }
         let value = essence(attribute, value, name);

@@ -63,7 +63,15 @@ struct Live {
 }
 
 async fn look(cx: &Scope<'_>, name: &str) -> Result<Option<Live>> {
-    let Some(answer) = found(cx.call(functions(Method::GET, [name])).await)? else { return Ok(None) };
+    let Some(mut answer) = found(cx.call(functions(Method::GET, [name])).await)? else { return Ok(None) };
+    if cx.emulator == Emulator::Fakecloud {
+        // It tells this only when asked for nothing else.
+        let request = Request::rest(&super::API, Method::GET, ["2019-09-30", "functions", name, "concurrency"]);
+        let concurrency = found(cx.call(request).await)?.unwrap_or_default();
+        if let Some(fields) = answer.as_object_mut() {
+            fields.insert("Concurrency".to_owned(), concurrency);
+        }
+    }
     let config = &answer["Configuration"];
     let mut attributes = config::attributes(cx, &answer)?;
     if let Some(layers) = layer::references(cx, items(&config["Layers"])).await? {

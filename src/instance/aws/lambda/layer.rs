@@ -29,13 +29,14 @@ pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
         for layer in items(&page["Layers"]) {
             let Some(name) = text(layer, "LayerName") else { continue };
             let address = cx.address("layer", name);
-            sink.record(address.clone(), Record::default())?;
             match numbers(cx, name).await {
-                Ok(numbers) => versions.extend(
-                    numbers
-                        .into_iter()
-                        .map(|number| (address.item("version", &item(number)), (name.to_owned(), number))),
-                ),
+                // fakecloud lists a layer on when its last version is gone.
+                Ok(numbers) if numbers.is_empty() => {}
+                Ok(numbers) => {
+                    sink.record(address.clone(), Record::default())?;
+                    let version = |number| (address.item("version", &item(number)), (name.to_owned(), number));
+                    versions.extend(numbers.into_iter().map(version));
+                }
                 Err(error) if error.is_gone() => return Err(error.into()),
                 Err(error) => cx.skip(sink, address.parts(), error),
             }

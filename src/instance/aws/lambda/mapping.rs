@@ -10,14 +10,14 @@ use crate::core::address::SELF_ACCOUNT;
 use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::error::{Error, Result};
-use crate::instance::aws::{Api, ApiError, Method, Request, Scope, found, items, refused, tags};
+use crate::instance::aws::{Api, ApiError, Emulator, Method, Request, Scope, found, items, refused, tags};
 use crate::instance::{Sink, Step};
 use crate::limits;
 
 const DYNAMODB: Api = Api::json("dynamodb", "DynamoDB_20120810", "1.0");
 
-/// Told about a mapping, but no part of it.
-const VOLATILE: [&str; 8] = [
+/// Told about a mapping, but no part of it, or read by a call of its own.
+const VOLATILE: [&str; 9] = [
     "EventSourceArn",
     "EventSourceMappingArn",
     "FilterCriteriaError",
@@ -25,6 +25,7 @@ const VOLATILE: [&str; 8] = [
     "LastProcessingResult",
     "State",
     "StateTransitionReason",
+    "Tags",
     "UUID",
 ];
 
@@ -38,7 +39,7 @@ fn default(attribute: &str) -> Option<Json> {
         "BisectBatchOnFunctionError" => json!(false),
         "DestinationConfig" => json!({"OnFailure": {}}),
         "FilterCriteria" => json!({"Filters": []}),
-        "FunctionResponseTypes" | "SourceAccessConfigurations" => json!([]),
+        "FunctionResponseTypes" | "Queues" | "SourceAccessConfigurations" | "Topics" => json!([]),
         "KMSKeyArn" => json!(""),
         "MaximumBatchingWindowInSeconds" | "TumblingWindowInSeconds" => json!(0),
         "MaximumRecordAgeInSeconds" | "MaximumRetryAttempts" => json!(-1),
@@ -135,7 +136,8 @@ async fn read(cx: &Scope<'_>, uuid: &str, mapping: &Json) -> Result<Live> {
         attributes.insert("EventSourceArn".to_owned(), source.into());
     }
     attributes.insert("Enabled".to_owned(), (!text(mapping, "State").unwrap_or_default().starts_with("Disab")).into());
-    let arn = text(mapping, "EventSourceMappingArn").map(str::to_owned);
+    // fakecloud takes a mapping's ARN for its function's: the tags would be the function's.
+    let arn = text(mapping, "EventSourceMappingArn").filter(|_| cx.emulator != Emulator::Fakecloud).map(str::to_owned);
     if let Some(arn) = &arn {
         let request = Request::rest(&API, Method::GET, ["2017-03-31", "tags", arn]);
         // Not every emulator tags mappings.
@@ -217,7 +219,12 @@ async fn create(cx: &Scope<'_>, after: &Record, enabled: bool) -> Result<()> {
 async fn with_label(cx: &Scope<'_>, arn: &str) -> Result<String> {
     let table = arn.strip_suffix("/stream").filter(|table| table.contains(":dynamodb:"));
     let Some(table) = table.and_then(|table| table.split(":table/").nth(1)) else { return Ok(arn.to_owned()) };
-    let answer = cx.json(&DYNAMODB, "DescribeTable", json!({ "TableName": table })).await.map_err(refused)?;
+    // An instance without DynamoDB costs the mapping, whatever it answers.
+    let answer = cx.json(&DYNAMODB, "DescribeTable", json!({ "TableName": table })).await;
+    let answer = answer.map_err(|error| match error.is_gone() {
+        true => error.into(),
+        false => Error::denied(error.to_string()),
+    })?;
     let stream = text(&answer["Table"], "LatestStreamArn");
     stream.map(str::to_owned).ok_or_else(|| Error::denied(format!("table {table} has no stream to map from")))
 }

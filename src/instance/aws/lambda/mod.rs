@@ -16,7 +16,6 @@ use tokio::sync::Mutex;
 use crate::core::address::Address;
 use crate::core::content::Contents;
 use crate::error::{Error, Result};
-use crate::instance::aws::scope::is_gone;
 use crate::instance::aws::{Api, Emulator, Method, Request, Scope, Service};
 use crate::instance::{Sink, Stage, Step};
 
@@ -62,14 +61,7 @@ impl Service for Lambda {
             ("function", function::capture(cx, sink).await),
             ("event-source-mapping", mapping::capture(cx, sink).await),
         ];
-        for (kind, result) in kinds {
-            match result {
-                Err(error) if is_gone(&error) => return Err(error),
-                Err(error) => cx.skip(sink, cx.address(kind, "").parts().get(..4).unwrap_or_default(), error.chain()),
-                Ok(()) => {}
-            }
-        }
-        Ok(())
+        cx.each_kind(sink, kinds)
     }
 
     async fn apply(&self, cx: &Scope<'_>, step: &Step, contents: &dyn Contents) -> Result<()> {
