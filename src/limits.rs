@@ -11,8 +11,9 @@ pub const NESTING: usize = 64;
 pub const ADDRESS_PARTS: usize = 7;
 /// How few parts an address has: account, region, service, kind, name.
 pub const ADDRESS_PARTS_MIN: usize = 5;
-/// One part of an address. DynamoDB keys are the longest: 2,048 + 1,024 bytes, base64 and escapes included.
-pub const ADDRESS_PART: usize = 16 * 1024;
+/// One part of an address. DynamoDB keys are the longest: 2,048 + 1,024 bytes, of which JSON may make six
+/// times as many.
+pub const ADDRESS_PART: usize = 20 * 1024;
 /// A key part longer than this is cut and ends in its hash, so that a tree node always holds several entries.
 pub const KEY_PART: usize = 256;
 
@@ -29,6 +30,9 @@ pub const CHUNK_MIN: usize = 16 * 1024;
 pub const CHUNK_AVERAGE: usize = 128 * 1024;
 /// No chunk of content is larger.
 pub const CHUNK_MAX: usize = 1024 * 1024;
+/// The messages of one group of a FIFO queue, which stand in one record.
+pub const SQS_GROUP: usize = RECORD - 64 * 1024;
+
 /// Entries in one node of a chunk list.
 pub const LIST_ENTRIES: usize = 512;
 /// Levels of chunk lists: 512^4 chunks are far beyond what an S3 object can hold.
@@ -81,6 +85,8 @@ pub const INSTANCE_PAGES: usize = 1_000_000;
 pub const FUNCTION_READY: Duration = Duration::from_secs(30);
 /// How many unused numbers are given out and taken back to publish a layer version under the number it had.
 pub const LAYER_GAP: i64 = 1000;
+/// How long a table may take until it can be used.
+pub const TABLE_READY: Duration = Duration::from_secs(120);
 /// How often a resource that changes under a capture is taken again before it is noted and left.
 pub const RECAPTURES: usize = 3;
 

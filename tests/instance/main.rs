@@ -5,3 +5,4 @@ mod common;
 
 mod compute;
 mod connect;
+mod data;

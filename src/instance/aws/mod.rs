@@ -7,6 +7,7 @@ mod account;
 pub mod bodies;
 mod client;
 mod detect;
+mod dynamodb;
 mod endpoint;
 mod errors;
 mod iam;
@@ -17,9 +18,13 @@ mod regions;
 mod request;
 mod reset;
 mod scope;
+mod secretsmanager;
 mod sign;
+mod sqs;
+mod ssm;
 mod streamed;
 pub mod tags;
+mod token;
 mod xml;
 
 use async_trait::async_trait;
@@ -73,5 +78,12 @@ pub trait Service: Send + Sync {
 
 /// Every service, in the order in which they are shown.
 pub fn services() -> Vec<Box<dyn Service>> {
-    vec![Box::new(iam::Iam), Box::new(lambda::Lambda::default())]
+    vec![
+        Box::new(iam::Iam),
+        Box::new(lambda::Lambda::default()),
+        Box::new(ssm::Ssm),
+        Box::new(sqs::Sqs::default()),
+        Box::new(dynamodb::DynamoDb::default()),
+        Box::new(secretsmanager::SecretsManager::default()),
+    ]
 }

@@ -36,3 +36,11 @@ pub fn ignored_by_function_update(emulator: Emulator) -> &'static [&'static str]
         _ => &[],
     }
 }
+
+/// The `MaximumMessageSize` that a new queue has: AWS's of 2025, or fakecloud's, which is AWS's former one.
+pub fn sqs_message_size(emulator: Emulator) -> &'static str {
+    match emulator {
+        Emulator::Fakecloud => "262144",
+        _ => "1048576",
+    }
+}
