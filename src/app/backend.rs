@@ -71,7 +71,7 @@ impl Backend for Answers {
         let request: Request = codec::decode(question)?;
         let ask = match &request {
             Request::Sync(_) => Ask::Sync,
-            Request::Locate { .. } => Ask::Locate,
+            Request::Locate { .. } | Request::Holds { .. } => Ask::Locate,
             Request::Join(_) => Ask::Join,
         };
         if !self.team.standing(from).may(ask) {
@@ -80,6 +80,7 @@ impl Backend for Answers {
         let response = match request {
             Request::Sync(turn) => Response::Sync(self.team.compare(turn)?.reply),
             Request::Locate { names } => self.locate(&names)?,
+            Request::Holds { version } => Response::Holds(self.store.is_complete(&version)?),
             Request::Join(request) => match self.admit(from, &request) {
                 Ok(accept) => Response::Joined(accept),
                 Err(error) => {

@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod delete;
 pub mod diff;
 pub mod events;
+pub mod fetch;
 pub mod history;
 pub mod home;
 pub mod inject;

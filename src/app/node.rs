@@ -44,6 +44,7 @@ pub struct Options {
 /// A running node.
 pub struct Node {
     net: Net,
+    store: Arc<Store>,
     team: Arc<TeamState>,
     tasks: std::sync::Mutex<JoinSet<()>>,
 }
@@ -94,14 +95,19 @@ impl Node {
         tasks.spawn(comparing(net.clone(), team.clone(), due));
         tasks.spawn(gossiping(net.clone(), team.clone()));
         tasks.spawn(minding_the_roster(net.clone(), team.clone()));
-        tasks.spawn(remembering(net.clone(), team.clone(), store));
+        tasks.spawn(remembering(net.clone(), team.clone(), store.clone()));
         tasks.spawn(stirring(net.clone(), compare));
-        Ok(Arc::new(Node { net, team, tasks: std::sync::Mutex::new(tasks) }))
+        Ok(Arc::new(Node { net, store, team, tasks: std::sync::Mutex::new(tasks) }))
     }
 
     /// The network, for transfers.
     pub fn net(&self) -> &Net {
         &self.net
+    }
+
+    /// The store that it serves and fetches into.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
     /// The addresses it listens on.

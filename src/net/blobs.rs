@@ -12,7 +12,7 @@ use std::time::Duration;
 use bao_tree::io::BaoContentItem;
 use futures::StreamExt;
 use iroh_blobs::Hash;
-use iroh_blobs::get::fsm::{AtConnected, BlobContentNext, ConnectedNext, DecodeError, RequestCounters};
+use iroh_blobs::get::fsm::{AtConnected, BlobContentNext, ConnectedNext, DecodeError, EndBlobNext, RequestCounters};
 use iroh_blobs::protocol::{ChunkRanges, ChunkRangesExt, GetRequest, Request};
 use iroh_blobs::provider::events::EventSender;
 use iroh_blobs::provider::{StreamPair, handle_get};
@@ -50,15 +50,30 @@ pub struct Run {
 }
 
 /// What a transfer brought.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Got {
     /// The ranges asked for, each rounded outwards to 1 KiB, neighbours joined, in the order of the pack.
     pub runs: Vec<Run>,
     /// Bytes received for it, proofs included.
     pub wire: u64,
+    /// Whether that is all that was asked for. What arrived before a failure is good: it was verified.
+    pub end: Result<(), GetFailure>,
 }
 
-/// Why a transfer brought nothing.
+impl Default for Got {
+    fn default() -> Self {
+        Got { runs: Vec::new(), wire: 0, end: Ok(()) }
+    }
+}
+
+impl Got {
+    /// Nothing but a failure.
+    fn failed(failure: GetFailure) -> Got {
+        Got { end: Err(failure), ..Got::default() }
+    }
+}
+
+/// Why a transfer ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GetFailure {
     /// The peer does not serve that pack (any more), or not all of those ranges: locate again.
@@ -145,24 +160,19 @@ impl iroh_blobs::util::RecvStream for Ended {
     }
 }
 
-/// Fetches ranges of one pack from a peer. The ranges are in order and do not overlap; all of them arrive, or none.
-pub(super) async fn get(
-    control: &Control,
-    peer: PeerId,
-    pack: [u8; 32],
-    ranges: &[Range<u64>],
-) -> Result<Got, GetFailure> {
+/// Fetches ranges of one pack from a peer. The ranges are in order and do not overlap.
+pub(super) async fn get(control: &Control, peer: PeerId, pack: [u8; 32], ranges: &[Range<u64>]) -> Got {
     let mut pause = Duration::from_millis(20);
     for _ in 0..ATTEMPTS {
         match attempt(control, peer, pack, ranges).await {
-            Ok(Some(got)) => return Ok(got),
+            Ok(Some(got)) => return got,
             Ok(None) => {}
-            Err(failure) => return Err(failure),
+            Err(failure) => return Got::failed(failure),
         }
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    Err(GetFailure::Lost)
+    Got::failed(GetFailure::Lost)
 }
 
 /// None when the request was lost before it was read.
@@ -202,7 +212,12 @@ async fn attempt(
         Ok(Ok(None) | Err(_)) => return Ok(None),
         Err(_) => return Err(GetFailure::Stalled),
     }
-    receive(reader, request).await.map(Some)
+    let mut got = Got::default();
+    got.end = receive(reader, request, &mut got.runs).await.map(|wire| got.wire = wire);
+    if got.end.is_err() {
+        got.wire = got.runs.iter().map(|run| run.bytes.len() as u64).sum();
+    }
+    Ok(Some(got))
 }
 
 fn encode(request: &GetRequest) -> Result<Vec<u8>, postcard::Error> {
@@ -238,17 +253,15 @@ impl SendStream for Sent {
     }
 }
 
-async fn receive(reader: Reader, request: GetRequest) -> Result<Got, GetFailure> {
+/// Reads a response into `runs`, each piece verified before it is added; returns how many bytes it took.
+async fn receive(reader: Reader, request: GetRequest, runs: &mut Vec<Run>) -> Result<u64, GetFailure> {
     let connected = AtConnected::new(Instant::now(), reader, Sent, request, RequestCounters::default());
-    let ConnectedNext::StartRoot(start) = connected.next().await.map_err(|_| GetFailure::Lost)? else {
-        return Ok(Got::default());
-    };
+    let ConnectedNext::StartRoot(start) = connected.next().await.map_err(|_| GetFailure::Lost)? else { return Ok(0) };
     let header = timeout(limits::BLOB_SILENCE, start.next().next()).await.map_err(|_| GetFailure::Stalled)?;
     let (mut content, size) = header.map_err(|_| GetFailure::NotHeld)?;
     if size > limits::BLOB {
         return Err(GetFailure::Lied);
     }
-    let mut runs: Vec<Run> = Vec::new();
     loop {
         match timeout(limits::BLOB_SILENCE, content.next()).await.map_err(|_| GetFailure::Stalled)? {
             BlobContentNext::More((next, item)) => {
@@ -263,14 +276,9 @@ async fn receive(reader: Reader, request: GetRequest) -> Result<Got, GetFailure>
                 content = next;
             }
             BlobContentNext::Done(end) => {
-                let wire = match end.next() {
-                    iroh_blobs::get::fsm::EndBlobNext::Closing(closing) => match closing.next().await {
-                        Ok(stats) => stats.total_bytes_read(),
-                        Err(_) => runs.iter().map(|run| run.bytes.len() as u64).sum(),
-                    },
-                    iroh_blobs::get::fsm::EndBlobNext::MoreChildren(_) => 0,
-                };
-                return Ok(Got { runs, wire });
+                let EndBlobNext::Closing(closing) = end.next() else { return Err(GetFailure::Lied) };
+                let stats = closing.next().await.map_err(|_| GetFailure::Lost)?;
+                return Ok(stats.total_bytes_read());
             }
         }
     }

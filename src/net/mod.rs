@@ -242,9 +242,11 @@ impl Net {
     }
 
     /// Fetches ranges of the pack with that BLAKE3 hash, in order and without overlap, from a peer.
-    pub async fn get(&self, peer: &Author, pack: [u8; 32], ranges: &[Range<u64>]) -> Result<Got, GetFailure> {
-        let peer = peer_of(peer).map_err(|_| GetFailure::Lost)?;
-        blobs::get(&self.inner.streams, peer, pack, ranges).await
+    pub async fn get(&self, peer: &Author, pack: [u8; 32], ranges: &[Range<u64>]) -> Got {
+        match peer_of(peer) {
+            Ok(peer) => blobs::get(&self.inner.streams, peer, pack, ranges).await,
+            Err(_) => Got { end: Err(GetFailure::Lost), ..Got::default() },
+        }
     }
 
     /// Gossips a message of up to [`crate::limits::GOSSIP`] bytes to the team. It may be lost.

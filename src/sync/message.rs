@@ -34,6 +34,11 @@ pub enum Request {
     },
     /// A stranger with an invite. Answered by [`Response::Joined`]. At most [`limits::MESSAGE_JOIN`] bytes.
     Join(JoinRequest),
+    /// "Do you hold this version and everything below it?" Answered by [`Response::Holds`]. Members only.
+    Holds {
+        /// The version.
+        version: Name,
+    },
 }
 
 /// What the other one answers.
@@ -47,6 +52,8 @@ pub enum Response {
     Joined(JoinAccept),
     /// It is not allowed or not understood; the words are for a person.
     Refused(String),
+    /// Whether all of it is held, durably.
+    Holds(bool),
 }
 
 /// A turn in comparing heads and rosters.
