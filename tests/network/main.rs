@@ -1,4 +1,6 @@
 //! The network keeps its promises on real sockets: nodes in one process, each with a swarm of its own, on loopback.
 
+mod fetch;
+mod homes;
 mod support;
 mod transport;
