@@ -11,6 +11,7 @@ use crate::app::control::{self, Remote, Server};
 use crate::app::events::Events;
 use crate::app::home::Home;
 use crate::app::node::{Node, Options};
+use crate::app::reach;
 use crate::app::request::{self, Reply, Request};
 use crate::app::state::App;
 use crate::error::{Error, Kind, Result};
@@ -34,6 +35,7 @@ pub async fn run(
             .hint("`peapod status` shows it, `peapod down` stops it"));
     };
     let app = Arc::new(app);
+    reach::remember(&app, &options)?;
     let node = Node::start(&app.home, app.store.clone(), app.secret.clone(), app.team.clone(), options).await?;
     let _ = app.node.set(node.clone());
     let server = Server::bind(&app)?;
@@ -49,7 +51,13 @@ pub async fn run(
 pub async fn execute(directory: &Path, cx: Context, request: Request, events: &Events) -> Result<Reply> {
     match open(directory, events).await? {
         Opened::ByNode(node) => node.run(cx, request, events).await,
-        Opened::Here(app) => request::run(&app, &cx, request, events).await,
+        Opened::Here(app) => {
+            let done = request::run(&app, &cx, request, events).await;
+            if let Some(node) = app.node.get() {
+                node.stop().await;
+            }
+            done
+        }
     }
 }
 

@@ -1,13 +1,19 @@
 //! `gc` and `fsck`: the store's upkeep.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::{Events, Unit};
+use crate::app::reach;
 use crate::app::roots::Roots;
 use crate::app::state::App;
 use crate::error::{Error, Result};
 use crate::store::{Checked, Store, Table, Write};
+
+/// How long a repair waits to meet teammates, and for each of their answers.
+const REACH: Duration = Duration::from_secs(10);
 
 /// Asks to reclaim what nothing reaches.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -112,9 +118,19 @@ fn forget_shortcuts(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Fetches what is missing under any head from whoever has it. What nobody has stays missing.
+/// Fetches what is missing under any head from whoever has it. What nobody has stays missing, and is found again.
 async fn fetch_again(app: &App, events: &Events) -> Result<()> {
-    let _ = (app, events);
+    if app.team.roster().is_none() {
+        return Ok(());
+    }
+    let node = reach::node(app).await?;
+    reach::teammates(app, node, REACH, events).await?;
+    let roots = Roots::of(app)?;
+    for version in roots.own.iter().chain(&roots.heads) {
+        if let Err(error) = node.fetch(version, false, REACH, events).await {
+            events.warn(format!("{}: {}", version.short(), error.chain())).await;
+        }
+    }
     Ok(())
 }
 

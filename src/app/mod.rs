@@ -29,6 +29,7 @@ pub mod node;
 pub mod pull;
 pub mod push;
 pub mod put;
+pub mod reach;
 pub mod request;
 pub mod resolve;
 pub mod roots;

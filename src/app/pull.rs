@@ -6,12 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::put;
+use crate::app::reach;
+use crate::app::resolve::resolve;
 use crate::app::state::App;
 use crate::app::strategy::{OnConflict, Strategy};
+use crate::app::team;
+use crate::app::versions::{self, local_head, set_local_head};
 use crate::app::views::InjectOutcome;
+use crate::core::name::Name;
 use crate::core::reference::Reference;
-use crate::core::select::Selection;
-use crate::error::{Error, Result};
+use crate::core::select::{Selection, Selector};
+use crate::error::{self, Error, Result};
+
+/// How long a teammate, or one that has what is asked for, is waited for when nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Asks to fetch, merge and inject.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,14 +79,131 @@ pub struct FetchOutcome {
     pub fetched: u64,
 }
 
+/// What a fetch of a pod's heads brought.
+struct Fetched {
+    heads: Vec<Name>,
+    bytes: u64,
+}
+
+/// Fetches the newest head of every member, or the one version that is asked for.
+///
+/// A head is a claim until what it names is held: one that nobody has is warned about and left, unless there is no other.
+async fn fetch_heads(
+    app: &App,
+    reference: &Reference,
+    shallow: bool,
+    patience: Option<Duration>,
+    events: &Events,
+) -> Result<Fetched> {
+    team::require_member(app)?;
+    let patience = patience.unwrap_or(PATIENCE);
+    let node = reach::node(app).await?;
+    let reached = reach::teammates(app, node, patience, events).await?;
+    let mut wanted = if reference.is_version() {
+        vec![resolve(app, reference)?]
+    } else {
+        team::member_heads(app, reference.pod())?.into_iter().map(|(_, head)| head).collect()
+    };
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut fetched = Fetched { heads: vec![], bytes: 0 };
+    let mut failure = None;
+    for head in wanted {
+        if app.store.is_complete(&head)? {
+            fetched.heads.push(head);
+            continue;
+        }
+        match node.fetch(&head, shallow, patience, events).await {
+            Ok(report) => {
+                fetched.heads.push(head);
+                fetched.bytes += report.bytes;
+            }
+            Err(error) => {
+                events.warn(format!("{}@{}: {}", reference.pod(), head.short(), error.chain())).await;
+                failure = Some(error);
+            }
+        }
+    }
+    match failure {
+        Some(error) if fetched.heads.is_empty() => return Err(error),
+        _ => {}
+    }
+    if reached == 0 && app.team.roster().is_some_and(|roster| roster.members.len() > 1) {
+        let nobody = format!("no teammate could be reached within {}", humantime::format_duration(patience));
+        if fetched.heads.is_empty() {
+            return Err(Error::unavailable(nobody).hint("`peapod peers` shows who is known; is their node up?"));
+        }
+        events.warn(format!("{nobody}; going on with what is known here")).await;
+    }
+    Ok(fetched)
+}
+
 /// Pulls. Takes [`App::turn`] while it merges and injects, not while it fetches; minds [`Events::stopped`] itself.
 pub async fn run(app: &App, cx: &Context, request: Pull, events: &Events) -> Result<PullOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+    let store = &*app.store;
+    let pod = request.reference.pod().to_owned();
+    let selector = Selector::new(request.selection)?;
+    let fetching = fetch_heads(app, &request.reference, false, request.timeout, events);
+    let fetched = events.unless_stopped(fetching).await?;
+    let _turn = events.unless_stopped(async { Ok(app.turn().await) }).await?;
+    let _session = store.session();
+    let own = local_head(store, &pod)?;
+    let mut heads = fetched.heads;
+    heads.extend(own);
+    if heads.is_empty() {
+        return Err(Error::not_found(format!("nobody in the team has pushed a pod \"{pod}\""))
+            .hint("`peapod list` shows the pods there are, `peapod peers` who is connected"));
+    }
+    let (version, merged) = tokio::task::block_in_place(|| {
+        let merged = versions::maximal(store, &heads)?;
+        let settle = request.on_conflict.settle();
+        let version = versions::merge_versions(app, &pod, &heads, own.as_ref(), settle, "")?.version;
+        Ok::<_, Error>((version, merged))
+    })?;
+    let outcome = |inject: InjectOutcome, injected: bool| PullOutcome {
+        inject,
+        fetched: fetched.bytes,
+        merged: merged.iter().map(Name::to_string).collect(),
+        injected,
+    };
+    if request.no_inject {
+        store.update(&[set_local_head(&pod, &version)])?;
+        return Ok(outcome(InjectOutcome::nothing(&pod, &version, request.strategy), false));
+    }
+    let instance = match cx.connect(None, events).await {
+        Ok(instance) => instance,
+        Err(error) if error.kind() == error::Kind::NotFound => {
+            store.update(&[set_local_head(&pod, &version)])?;
+            return Err(error
+                .in_front(format!("{pod}@{} is fetched and merged, but not injected", version.short()))
+                .details(serde_json::json!({ "pod": pod, "version": version.to_string() })));
+        }
+        Err(error) => return Err(error),
+    };
+    let options = put::Options {
+        strategy: request.strategy,
+        on_conflict: request.on_conflict,
+        selector,
+        paused: request.paused,
+        strict: request.strict,
+        only_news: true,
+    };
+    let prepared = put::prepare(app, &*instance, &version, options, events).await?;
+    let done = prepared.carry_out(app, &*instance, events).await?;
+    store.update(&[set_local_head(&pod, &version)])?;
+    Ok(outcome(done, true))
 }
 
 /// Fetches.
-pub async fn fetch(app: &App, cx: &Context, request: Fetch, events: &Events) -> Result<FetchOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+pub async fn fetch(app: &App, _cx: &Context, request: Fetch, events: &Events) -> Result<FetchOutcome> {
+    let fetched = fetch_heads(app, &request.reference, request.shallow, request.timeout, events).await?;
+    if fetched.heads.is_empty() {
+        return Err(Error::not_found(format!("nobody in the team has pushed a pod \"{}\"", request.reference.pod()))
+            .hint("`peapod list` shows the pods there are, `peapod peers` who is connected"));
+    }
+    Ok(FetchOutcome {
+        pod: request.reference.pod().to_owned(),
+        versions: fetched.heads.iter().map(Name::to_string).collect(),
+        fetched: fetched.bytes,
+    })
 }

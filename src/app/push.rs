@@ -3,13 +3,30 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
+use crate::app::commit::{self, Commit};
 use crate::app::context::Context;
-use crate::app::events::Events;
+use crate::app::events::{Events, Unit};
+use crate::app::node::Node;
+use crate::app::reach;
+use crate::app::resolve::resolve;
 use crate::app::state::App;
+use crate::app::team;
+use crate::app::versions;
 use crate::app::views::{Counts, VersionView};
+use crate::core::name::{Kind, Name};
+use crate::core::reference::Reference;
 use crate::core::select::Selection;
+use crate::core::version::{Version, check_name};
 use crate::error::{Error, Result};
+
+/// How long replicas are waited for when nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a push waits to meet a teammate before it signs.
+const REACH: Duration = Duration::from_secs(2);
+/// How often teammates are asked whether they hold a version.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
 
 /// Asks to share a pod with the team.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +69,72 @@ pub struct PushOutcome {
 
 /// Pushes. Takes [`App::turn`] while it commits and signs, not while it waits for replicas.
 pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Result<PushOutcome> {
-    let _ = (app, cx, request, events);
-    Err(Error::failed("not built yet"))
+    team::require_writer(app)?;
+    let pod = request.pod.as_str();
+    check_name("a pod's name", pod)?;
+    let patience = request.timeout.unwrap_or(PATIENCE);
+    let node = reach::node(app).await?;
+    let turn = events.unless_stopped(async { Ok(app.turn().await) }).await?;
+    let (made, changes) = if request.no_commit {
+        (false, Counts::default())
+    } else {
+        let commit = Commit {
+            pod: pod.to_owned(),
+            message: request.message,
+            selection: request.selection,
+            strict: request.strict,
+            replace: request.replace,
+        };
+        let done = events.unless_stopped(commit::run(app, cx, commit, events)).await?;
+        (done.made, done.changes)
+    };
+    let name = resolve(app, &Reference::head(pod)?)?;
+    versions::require_complete(&app.store, pod, &name)?;
+    // Before anything is signed: own heads that a restored backup has forgotten come back.
+    reach::teammates(app, node, REACH, events).await?;
+    let seq = tokio::task::block_in_place(|| {
+        app.store.publish(&[(Kind::Version, name)])?;
+        team::sign_head(app, pod, &name)
+    })?;
+    drop(turn);
+    let replicas = if request.replicas == 0 {
+        0
+    } else {
+        wait_for_replicas(node, &name, request.replicas, patience, events).await?
+    };
+    if replicas < request.replicas {
+        let message = format!(
+            "{pod}@{} is pushed, but only {replicas} of {} teammates hold it after {}",
+            name.short(),
+            request.replicas,
+            humantime::format_duration(patience)
+        );
+        return Err(Error::unavailable(message).hint("it stays pushed: they fetch it at their next `peapod pull`"));
+    }
+    let version = VersionView::new(app, &name, &Version::read(&*app.store, &name)?)?;
+    let peers = node.net().members().len();
+    if peers == 0 {
+        events.message("no teammate is connected now; they get it as soon as one meets this node").await;
+    }
+    Ok(PushOutcome { version, made, changes, seq, peers, replicas })
+}
+
+/// Asks the teammates until so many hold all of a version, or time is up. Returns how many do.
+async fn wait_for_replicas(
+    node: &Node,
+    version: &Name,
+    wanted: usize,
+    patience: Duration,
+    events: &Events,
+) -> Result<usize> {
+    let until = Instant::now() + patience;
+    loop {
+        let holders = node.holders(version).await?.len();
+        events.progress("replicating", holders as u64, Some(wanted as u64), Unit::Items);
+        if holders >= wanted || Instant::now() >= until {
+            return Ok(holders);
+        }
+        events.check()?;
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
 }

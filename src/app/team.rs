@@ -150,6 +150,24 @@ pub fn pods_with_heads(app: &App) -> Result<Vec<String>> {
     Ok(app.team.look(pods).unwrap_or_default().into_iter().collect())
 }
 
+/// Fails unless this node is in a team.
+pub fn require_member(app: &App) -> Result<Role> {
+    let roster = app.team.roster().ok_or_else(no_team)?;
+    roster.role(&app.secret.author()).ok_or_else(|| {
+        Error::denied(format!("this node is no longer in the team \"{}\"", roster.name))
+            .hint("ask an admin for a new invite, and join from a new home (--home)")
+    })
+}
+
+/// Fails unless this node may sign heads: before anything is captured for one.
+pub fn require_writer(app: &App) -> Result<()> {
+    match require_member(app)? {
+        Role::Admin | Role::Writer => Ok(()),
+        Role::Reader => Err(Error::denied("this node may only read in its team")
+            .hint("ask an admin for `peapod team role NAME writer`")),
+    }
+}
+
 /// Signs this version as the pod's next head, in a chain with the last one, and stores it. Returns its number.
 ///
 /// The head that is signed already is not signed again. Fails where this node is in no team, or no writer in it. A

@@ -168,3 +168,18 @@ pub struct InjectOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Vec<PlanStep>>,
 }
+
+impl InjectOutcome {
+    /// Nothing was put anywhere.
+    pub fn nothing(pod: &str, version: &Name, strategy: Strategy) -> InjectOutcome {
+        InjectOutcome {
+            pod: pod.to_owned(),
+            version: Some(version.to_string()),
+            strategy,
+            applied: Counts::default(),
+            conflicts: vec![],
+            lost: vec![],
+            plan: None,
+        }
+    }
+}
