@@ -225,7 +225,3 @@ impl Store {
         Ok((store, Rebuilt { index, packs }))
     }
 }
-
-#[cfg(test)]
-#[path = "fsck_tests.rs"]
-mod tests;

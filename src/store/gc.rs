@@ -74,7 +74,3 @@ impl Store {
         Ok(report)
     }
 }
-
-#[cfg(test)]
-#[path = "gc_tests.rs"]
-mod tests;

@@ -120,7 +120,7 @@ impl PackRow {
 /// The open index.
 pub(super) struct Index {
     path: PathBuf,
-    /// None only while it is opened again after an I/O error.
+    /// None after an error, until it is opened again.
     database: RwLock<Option<Database>>,
     /// The `packs` table, held in memory: a few hundred rows, needed at every read.
     packs: RwLock<BTreeMap<u32, PackRow>>,
@@ -208,10 +208,10 @@ impl Index {
         self.packs.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the pack of that hash is served.
-    pub(super) fn is_served(&self, hash: &[u8; 32]) -> bool {
+    /// The served packs that `wanted` says yes to.
+    pub(super) fn served(&self, wanted: &dyn Fn(&PackRow) -> bool) -> Vec<PackRow> {
         let packs = self.packs.read().unwrap_or_else(PoisonError::into_inner);
-        packs.values().any(|row| row.hash == *hash && row.state == State::Served)
+        packs.values().filter(|row| row.state == State::Served && wanted(row)).copied().collect()
     }
 
     /// See [`super::Store::read`].
@@ -240,8 +240,9 @@ impl Index {
 
     /// Verifies the checksums of the whole file.
     pub(super) fn check(&self) -> Result<()> {
+        self.with(|_| Ok(()))?;
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_mut().ok_or_else(gone)?;
+        let Some(database) = database.as_mut() else { return Err(damaged()) };
         if !unpanicked(|| database.check_integrity().map_err(broken))? {
             tracing::warn!("the store's index was damaged and has been repaired");
         }
@@ -249,23 +250,32 @@ impl Index {
     }
 
     fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or_else(gone)?;
-        unpanicked(|| read(&database.begin_read().map_err(broken)?))
+        self.with(|database| read(&database.begin_read().map_err(broken)?))
     }
 
     /// Makes a change in one durable transaction: all of it, or nothing and an error.
     pub(super) fn write<T>(&self, make: impl FnOnce(&mut Change<'_>) -> Result<T>) -> Result<T> {
-        let result = {
-            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-            let database = database.as_ref().ok_or_else(gone)?;
-            unpanicked(|| self.write_to(database, make))
-        };
+        let result = self.with(|database| self.write_to(database, make));
         if result.is_err() {
-            // After an I/O error (a full disk) redb refuses everything until it is opened again.
-            self.reopen_if_stuck()?;
+            // After an I/O error (a full disk) redb refuses every change until it is opened again.
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
         }
         result
+    }
+
+    /// Uses the database, opening it again first if it was closed after an error.
+    fn with<T>(&self, run: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
+        loop {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(database) = database.as_ref() {
+                return unpanicked(|| run(database));
+            }
+            drop(database);
+            let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            if database.is_none() {
+                *database = Some(open(&self.path)?);
+            }
+        }
     }
 
     fn write_to<T>(&self, database: &Database, make: impl FnOnce(&mut Change<'_>) -> Result<T>) -> Result<T> {
@@ -463,9 +473,4 @@ pub(super) fn is_damage(error: &Error) -> bool {
 fn damaged() -> Error {
     Error::failed(DAMAGED)
         .hint("run `peapod fsck --repair`: it makes the index again from the packs, and heads come back from teammates")
-}
-
-fn gone() -> Error {
-    Error::failed("the store's index could not be opened again after a disk error")
-        .hint("stop peapod, see to the disk, and start it again; nothing that was saved is lost")
 }

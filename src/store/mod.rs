@@ -171,7 +171,7 @@ impl Store {
         self.add(*name, kind, stored, raw)
     }
 
-    /// Makes every object put so far durable and its index entry with it.
+    /// Makes every object put so far, by any thread, durable and its index entry with it.
     pub fn flush(&self) -> Result<()> {
         self.update(&[])
     }

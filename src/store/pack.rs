@@ -73,9 +73,13 @@ impl Packing {
         getrandom::fill(&mut salt).map_err(|error| Error::failed("the system gives no random bytes").because(error))?;
         let mut pack =
             Packing { path, file: Arc::new(file), length: 0, hasher: blake3::Hasher::new(), entries: Vec::new() };
-        pack.write(MAGIC)?;
-        pack.write(&salt)?;
-        Ok(pack)
+        match pack.write(MAGIC).and_then(|()| pack.write(&salt)) {
+            Ok(()) => Ok(pack),
+            Err(error) => {
+                pack.abandon();
+                Err(error)
+            }
+        }
     }
 
     /// Whether an object of that stored length still goes in. An empty pack takes any object.
@@ -195,7 +199,7 @@ pub(super) fn read_table(path: &Path) -> Result<Vec<Entry>> {
     }
     let mut table = vec![0; table_length as usize];
     file.read_exact_at(&mut table, table_at).map_err(&failed)?;
-    if blake3::hash(&table).as_bytes() != hash || table.len() % ROW != 0 {
+    if blake3::hash(&table).as_bytes() != hash || !table.len().is_multiple_of(ROW) {
         return Err(broken());
     }
     let entries: Option<Vec<Entry>> = table.chunks_exact(ROW).map(|row| entry(row, table_at)).collect();

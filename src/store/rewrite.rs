@@ -101,7 +101,7 @@ impl Store {
             let Ok(objects) = self.objects_in(*number, row) else { continue };
             for (name, place) in objects {
                 // A damaged object stays where fsck finds it.
-                let _ = copier.copy(&name, &place).or_else(|error| self.only_damage(&name, &place, error))?;
+                copier.copy(&name, &place).or_else(|error| self.only_damage(&name, &place, error))?;
             }
         }
         copier.finish()?;

@@ -148,16 +148,16 @@ impl Store {
 
     /// Every pack that teammates may read. What iroh-blobs keeps is right when it is these.
     pub fn served_packs(&self) -> Vec<ServedPack> {
-        let packs = self.inner.index.packs().into_values();
-        let served = packs.filter(|row| row.state == State::Served);
-        served
-            .map(|row| ServedPack { hash: row.hash, path: self.inner.layout.pack(&row.hash), length: row.length })
-            .collect()
+        self.inner.index.served(&|_| true).iter().map(|row| self.as_served(row)).collect()
     }
 
-    /// Whether teammates may read the pack of that hash.
-    pub fn is_served(&self, hash: &[u8; 32]) -> bool {
-        self.inner.index.is_served(hash)
+    /// The pack of that hash, if teammates may read it: the one look-up that admits a request.
+    pub fn served_pack(&self, hash: &[u8; 32]) -> Option<ServedPack> {
+        self.inner.index.served(&|row| row.hash == *hash).first().map(|row| self.as_served(row))
+    }
+
+    fn as_served(&self, row: &PackRow) -> ServedPack {
+        ServedPack { hash: row.hash, path: self.inner.layout.pack(&row.hash), length: row.length }
     }
 }
 
@@ -171,7 +171,7 @@ enum Seen {
 
 /// What publishing some roots takes.
 #[derive(Default)]
-struct Survey {
+pub(super) struct Survey {
     seen: HashMap<Name, Seen>,
     /// Those of them below which something is missing, or which are.
     incomplete: HashSet<Name>,
@@ -191,7 +191,7 @@ struct Step {
 
 impl Survey {
     /// Follows the roots, children before parents, down to what is served already.
-    fn make(store: &Store, roots: &[(Kind, Name)]) -> Result<Survey> {
+    pub(super) fn make(store: &Store, roots: &[(Kind, Name)]) -> Result<Survey> {
         let mut survey = Survey::default();
         // The first step stands above the roots; it is nothing itself.
         let mut steps = vec![Step { object: None, references: roots.to_vec().into_iter(), complete: true }];
@@ -213,6 +213,12 @@ impl Survey {
             }
         }
         Ok(survey)
+    }
+
+    /// How many objects were looked at.
+    #[cfg(test)]
+    pub(super) fn seen(&self) -> usize {
+        self.seen.len()
     }
 
     /// Looks at an object for the first time. Returns what it refers to, if that is to be followed.
@@ -246,7 +252,3 @@ impl Survey {
         Ok(())
     }
 }
-
-#[cfg(test)]
-#[path = "serve_tests.rs"]
-mod tests;

@@ -1,6 +1,7 @@
-use super::*;
-use crate::core::objects::Objects;
-use crate::store::tests::{Home, flip, noise, reach, version};
+//! What fsck, repair and rebuild promise.
+
+use super::{Home, flip, noise, reach, version};
+use crate::store::*;
 
 fn check(home: &Home, root: Name) -> Checked {
     home.store.fsck(&[(Kind::Version, root)], &mut |done, total| assert!(done <= total)).unwrap()

@@ -1,9 +1,9 @@
-use std::time::Duration;
+//! What gc promises.
 
-use super::*;
-use crate::core::objects::Objects;
-use crate::store::tests::{Home, indexed, noise, reach, version};
-use crate::store::{Table, disk};
+use super::{Home, indexed, noise, reach, version};
+use crate::store::index::{PackRow, State};
+use crate::store::rewrite::Copier;
+use crate::store::*;
 
 #[test]
 fn gc_keeps_exactly_what_the_roots_reach() {
@@ -49,7 +49,7 @@ fn a_gc_killed_between_its_steps_loses_nothing() {
     // As far as the index forgets and a pack is called dead, but its file is still there.
     home.store.inner.index.write(|change| change.retain_objects(|name, _| wanted.contains(name))).unwrap();
     let packs = home.store.inner.index.packs();
-    let mut copier = crate::store::rewrite::Copier::new(&home.store, State::Private);
+    let mut copier = Copier::new(&home.store, State::Private);
     for (number, row) in &packs {
         for (name, place) in home.store.objects_in(*number, row).unwrap() {
             copier.copy(&name, &place).unwrap();

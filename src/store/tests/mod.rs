@@ -1,5 +1,9 @@
 //! What a store promises, beyond its parts.
 
+mod fsck;
+mod gc;
+mod serve;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -198,9 +202,14 @@ fn an_object_from_a_peer_is_kept_only_under_its_own_name() {
     let home = Home::new();
     let text = b"words ".repeat(1000);
     let (name, frame) = (Name::of(Kind::Node, &text), zstd::bulk::compress(&text, 1).unwrap());
-    assert!(home.store.put_stored(Kind::Chunk, &name, &frame, text.len()).is_err());
-    assert!(home.store.put_stored(Kind::Node, &name, &frame, text.len() + 1).is_err());
-    assert!(home.store.put_stored(Kind::Node, &name, &text[1..], text.len()).is_err());
+    for (kind, stored, raw) in [
+        (Kind::Chunk, &frame[..], text.len()),
+        (Kind::Node, &frame, text.len() + 1),
+        (Kind::Node, &text[1..], text.len()),
+    ] {
+        let error = home.store.put_stored(kind, &name, stored, raw).unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Denied);
+    }
     assert!(!home.store.has(&name).unwrap());
     home.store.put_stored(Kind::Node, &name, &frame, text.len()).unwrap();
     assert_eq!(home.store.get(Kind::Node, &name).unwrap(), text);
