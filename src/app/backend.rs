@@ -114,8 +114,7 @@ impl Backend for Answers {
     }
 
     fn pack(&self, hash: &[u8; 32]) -> Option<PathBuf> {
-        let served = self.store.is_served(hash).then(|| self.store.served_packs())?;
-        served.into_iter().find(|pack| pack.hash == *hash).map(|pack| pack.path)
+        self.store.served_pack(hash).map(|pack| pack.path)
     }
 
     fn connected(&self, peer: Author) {
