@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::app::clock::now;
 use crate::app::ledger::{Change, TeamState, keep_invite};
-use crate::app::versions::now;
 use crate::core::codec;
 use crate::core::identity::{Author, Secret};
 use crate::error::{Error, Result};

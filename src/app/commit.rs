@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::capture::{Captured, capture};
+use crate::app::clock::now;
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::journal;
 use crate::app::memory::{self, Memory};
 use crate::app::state::App;
-use crate::app::versions::{self, local_head, now, set_local_head};
+use crate::app::versions::{self, local_head, set_local_head};
 use crate::app::views::{Counts, VersionView};
 use crate::core::name::Name;
 use crate::core::select::{Selection, Selector};

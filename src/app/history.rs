@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::clock::rfc3339;
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::resolve::resolve;
 use crate::app::state::App;
 use crate::app::team;
 use crate::app::versions::{self, local_head};
-use crate::app::views::{VersionView, rfc3339};
+use crate::app::views::VersionView;
 use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::reference::Reference;

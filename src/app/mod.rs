@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod backend;
 pub mod capture;
+mod clock;
 pub mod commit;
 pub mod context;
 pub mod control;
@@ -20,6 +21,7 @@ pub mod home;
 pub mod inject;
 pub mod inspect;
 pub mod instance;
+mod inviter;
 pub mod journal;
 pub mod ledger;
 pub mod maintenance;

@@ -11,14 +11,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::app::backend::{Answers, Asker};
+use crate::app::backend::Answers;
+use crate::app::clock::rfc3339;
 use crate::app::home::Home;
 use crate::app::ledger::{TeamState, keep_peer};
-use crate::app::state::App;
-use crate::app::views::rfc3339;
 use crate::core::codec;
 use crate::core::identity::{Author, Secret};
-use crate::core::ticket::Ticket;
 use crate::error::{Context, Error, Result};
 use crate::limits;
 use crate::net::{Config, Multiaddr, Net, Standing, parse_address};
@@ -164,37 +162,6 @@ impl Node {
     }
 }
 
-/// Connects to an inviter, whom this node's team does not know yet, and asks.
-pub async fn ask_inviter(app: &App, ticket: &Ticket, question: &[u8], within: Duration) -> Result<Vec<u8>> {
-    let addresses = lenient(&ticket.addresses);
-    if let Some(node) = app.node.get() {
-        node.net.connect(&ticket.inviter, &addresses, within).await?;
-        return node.net.ask(&ticket.inviter, question).await;
-    }
-    let config = |mdns| Config {
-        secret: Secret::from_seed(&app.secret.seed()),
-        listen: vec![],
-        mdns,
-        fixed: vec![],
-        known: vec![],
-        cache: app.home.directory().join("transfer"),
-        team: None,
-    };
-    let asker = Arc::new(Asker { peer: ticket.inviter });
-    // Without multicast there are still the addresses in the ticket.
-    let net = match Net::start(config(true), asker.clone()).await {
-        Ok(net) => net,
-        Err(_) => Net::start(config(false), asker).await?,
-    };
-    let answer = async {
-        net.connect(&ticket.inviter, &addresses, within).await?;
-        net.ask(&ticket.inviter, question).await
-    };
-    let answer = answer.await;
-    net.stop().await;
-    answer
-}
-
 /// Two nodes tell each other what the other lacks.
 async fn compare(net: &Net, team: &Arc<TeamState>, peer: &Author) -> Result<()> {
     let mut turns: VecDeque<_> = team.open().into_iter().collect();
@@ -310,6 +277,6 @@ async fn stirring(net: Net, compare: mpsc::UnboundedSender<Author>) {
 }
 
 /// The addresses among these texts; others' texts may be anything.
-fn lenient(addresses: &[String]) -> Vec<Multiaddr> {
+pub(super) fn lenient(addresses: &[String]) -> Vec<Multiaddr> {
     addresses.iter().filter_map(|text| text.parse().ok()).collect()
 }

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::clock::{now, rfc3339};
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::inviter;
 use crate::app::ledger::{Change, forget_invite, in_a_team, keep_invite, keep_peer, no_team};
-use crate::app::node;
 use crate::app::state::App;
-use crate::app::versions::now;
-use crate::app::views::rfc3339;
 use crate::core::codec;
 use crate::core::identity::Author;
 use crate::core::name::Name;
@@ -226,7 +225,7 @@ pub async fn join(app: &App, cx: &Context, request: TeamJoin, events: &Events) -
     let member = request.member.map_or_else(|| default_name(&cx.user), Ok)?;
     let question = codec::encode(&Request::Join(JoinRequest::new(&ticket, &member, &app.secret)?))?;
     events.message("asking the inviter").await;
-    let answer = node::ask_inviter(app, &ticket, &question, request.timeout.unwrap_or(JOIN_TIME)).await?;
+    let answer = inviter::ask(app, &ticket, &question, request.timeout.unwrap_or(JOIN_TIME)).await?;
     let accept = match codec::decode(&answer)? {
         Response::Joined(accept) => accept,
         Response::Refused(why) => return Err(Error::denied(plain(&why))),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::app::App;
+use crate::app::clock::now;
 use crate::app::views::ConflictView;
 use crate::core::name::Name;
 use crate::core::version::{Authorship, Version};
@@ -231,12 +232,6 @@ pub fn conflict_views(conflicts: &[Conflict]) -> Vec<ConflictView> {
         ),
     };
     conflicts.iter().take(limits::CONFLICTS_SHOWN).map(view).collect()
-}
-
-/// Milliseconds since 1970.
-pub fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The error that lists conflicts; nothing was changed.

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::strategy::Strategy;
-
+use crate::app::clock::rfc3339;
 use crate::app::state::App;
+use crate::app::strategy::Strategy;
 use crate::app::team;
 use crate::core::name::Name;
 use crate::core::version::{Skip, Version};
@@ -58,12 +58,6 @@ impl VersionView {
             skipped: version.skipped.iter().map(skipped).collect(),
         })
     }
-}
-
-/// Milliseconds since 1970 as RFC 3339, whatever a peer put there.
-pub fn rfc3339(millis: u64) -> String {
-    let timestamp = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    timestamp.unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// Something that could not be captured.
