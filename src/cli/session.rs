@@ -76,12 +76,12 @@ impl Session {
 
     /// Asks a question that only `y` or `yes` answers.
     pub(crate) fn ask(&self, question: &str) -> Result<()> {
-        eprint!("{question} [y/N] ");
+        let _ = write!(io::stderr(), "{question} [y/N] ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).context("can't read the answer")?;
         match answer.trim() {
             "y" | "Y" | "yes" => Ok(()),
-            _ => Err(Error::failed("not done")),
+            _ => Err(Error::failed("not done; nothing was changed")),
         }
     }
 

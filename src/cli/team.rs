@@ -90,12 +90,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
             let done = session.run(cx, TeamInvite { role, expires }).await?;
             return session.text(|page| {
                 writeln!(page, "{}", done.ticket)?;
-                eprintln!(
-                    "admits one {} to {}, once, until {}: `peapod team join TICKET`",
-                    done.role,
-                    plain(&done.team),
-                    time(&done.expires)
-                );
+                let (role, team, end) = (done.role.to_string(), plain(&done.team), time(&done.expires));
+                // Beside the answer, so that `$(peapod team invite)` is the ticket alone.
+                let _ =
+                    writeln!(io::stderr(), "admits one {role} to {team}, once, until {end}: `peapod team join TICKET`");
                 Ok(())
             });
         }

@@ -1,9 +1,12 @@
 //! `peapod undo`.
 
+use std::io::Write;
+
 use crate::app::undo::Undo;
 use crate::cli::args::Instance;
-use crate::cli::inject::summary;
 use crate::cli::session::Session;
+use crate::cli::style::plain;
+use crate::cli::versions;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
@@ -16,5 +19,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let cx = args.instance.context().await?;
     let url = cx.url().to_owned();
     let done = session.run(cx, Undo {}).await?;
-    session.text(|page| summary(page, "took back", &done, &url))
+    session.text(|page| {
+        writeln!(page, "took back the last inject of {}", plain(&done.pod))?;
+        writeln!(page, "  {}: {}", plain(&url), versions::counts(&done.applied))?;
+        versions::lost(page, &done.lost)
+    })
 }

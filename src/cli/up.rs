@@ -51,17 +51,20 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let (events, mut said) = Events::channel(stop.clone());
-    let quiet = session.quiet;
+    let quiet = session.quiet || args.in_background;
     tokio::spawn(async move {
         while let Some(event) = said.recv().await {
             if let (crate::app::events::Event::Message { text }, false) = (event, quiet) {
-                eprintln!("{text}");
+                let _ = writeln!(std::io::stderr(), "{text}");
             }
         }
     });
     let ready = |app: &App| {
         let listen = app.node.get().map(|node| node.listening()).unwrap_or_default();
         tracing::info!(node = %app.secret.author(), ?listen, "the node is up");
+        if args.in_background {
+            return;
+        }
         let up = session.text(|page| {
             writeln!(page, "node {} is up; Ctrl-C stops it", app.secret.author().short())?;
             listen.iter().try_for_each(|address| writeln!(page, "  listens on {address}"))

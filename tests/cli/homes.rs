@@ -93,6 +93,19 @@ fn a_command_waits_for_another_and_says_so() {
 }
 
 #[test]
+fn ctrl_c_ends_a_waiting_command() {
+    let place = Place::new();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _app = runtime.block_on(App::open(&place.home(), Duration::ZERO)).unwrap();
+    let waiting = place.spawn(&["status", "--json"]);
+    std::thread::sleep(Duration::from_millis(1500));
+    let pid = rustix::process::Pid::from_raw(i32::try_from(waiting.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ran = waiting.wait();
+    assert_eq!((ran.code(), ran.json()["error"]["message"].as_str()), (1, Some("broken off")), "{ran:?}");
+}
+
+#[test]
 fn a_command_killed_at_its_work_leaves_the_home_usable() {
     let place = Place::new();
     for delay in [0, 1, 3, 6, 10, 20, 40] {

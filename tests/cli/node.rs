@@ -40,6 +40,9 @@ fn a_detached_node_comes_up_serves_commands_and_goes_down() {
     assert_eq!(status["pid"].as_u64(), Some(pid), "the node answers, not the command");
     assert_eq!(place.run(&["peers", "--json"]).json()["peers"].as_array().map(Vec::len), Some(0));
 
+    let lists: Vec<_> = (0..6).map(|_| place.spawn(&["list", "--json"])).collect();
+    assert!(lists.into_iter().all(|list| list.wait().code() == 0), "many commands at once");
+
     // A second one is the first one.
     assert_eq!(up(&place).json()["pid"].as_u64(), Some(pid));
     let foreground = place.run(&[&["up", "--json"][..], &QUIET].concat());
