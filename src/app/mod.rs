@@ -24,6 +24,7 @@ pub mod instance;
 mod inviter;
 pub mod journal;
 pub mod ledger;
+pub mod listen;
 pub mod maintenance;
 pub mod memory;
 pub mod merge;

@@ -15,6 +15,7 @@ use crate::app::backend::Answers;
 use crate::app::clock::rfc3339;
 use crate::app::home::Home;
 use crate::app::ledger::{TeamState, keep_peer};
+use crate::app::listen;
 use crate::core::codec;
 use crate::core::identity::{Author, Secret};
 use crate::error::{Context, Error, Result};
@@ -23,15 +24,13 @@ use crate::net::{Config, Multiaddr, Net, Standing, parse_address};
 use crate::store::Store;
 use crate::sync::message::{Request, Response};
 
-/// Where a node listens when nobody says: every interface, ports of the system's choice.
-const LISTEN: [&str; 2] = ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1"];
 /// How often it compares with every member although nothing hints at news.
 const COMPARE: Duration = Duration::from_secs(60);
 
 /// How a node takes part in the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Addresses to listen on (multiaddr, or `IP:PORT`); empty: every interface, ports of the system's choice.
+    /// Addresses to listen on (multiaddr, or `IP:PORT`); empty: every interface, ports that stay the same.
     pub listen: Vec<String>,
     /// Addresses of nodes to connect to, beside those learnt from invites and from the LAN.
     pub peers: Vec<String>,
@@ -72,23 +71,21 @@ impl Node {
         options: Options,
     ) -> Result<Arc<Node>> {
         let (compare, due) = mpsc::unbounded_channel();
-        let parse = |addresses: &[String]| addresses.iter().map(|text| parse_address(text)).collect::<Result<Vec<_>>>();
-        let listen = match options.listen.as_slice() {
-            [] => parse(&LISTEN.map(str::to_owned))?,
-            listen => parse(listen)?,
-        };
+        let fixed = options.peers.iter().map(|text| parse_address(text)).collect::<Result<Vec<_>>>()?;
         let known = team.known_peers()?.into_iter();
-        let config = Config {
+        let known: Vec<_> = known.map(|(author, addresses)| (author, lenient(&addresses))).collect();
+        let config = |listen| Config {
             secret: Secret::from_seed(&secret.seed()),
             listen,
             mdns: options.mdns,
-            fixed: parse(&options.peers)?,
-            known: known.map(|(author, addresses)| (author, lenient(&addresses))).collect(),
+            fixed: fixed.clone(),
+            known: known.clone(),
             cache: home.directory().join("transfer"),
             team: team.roster().map(|roster| roster.id.0.0.to_vec()),
         };
-        let answers = Answers { store: store.clone(), team: team.clone(), secret, compare: compare.clone() };
-        let net = Net::start(config, Arc::new(answers)).await?;
+        let answers =
+            Answers { store: store.clone(), team: team.clone(), secret: secret.clone(), compare: compare.clone() };
+        let net = listen::start(&store, &options.listen, config, Arc::new(answers)).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(comparing(net.clone(), team.clone(), due));
         tasks.spawn(gossiping(net.clone(), team.clone()));

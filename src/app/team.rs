@@ -83,8 +83,23 @@ pub struct TeamOutcome {
     pub team: String,
     /// Its id: the hash that everything signed for the team names.
     pub id: String,
-    /// Who is in it.
+    /// Who is in it: admins first, then by name, removed members last.
     pub members: Vec<MemberView>,
+    /// Whose heads stand still because they signed two with one number.
+    pub frozen: Vec<FrozenView>,
+}
+
+/// A pod of a member whose heads of it stand still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenView {
+    /// Its name.
+    pub member: String,
+    /// Its key, 64 hex digits.
+    pub key: String,
+    /// The pod.
+    pub pod: String,
+    /// The versions that the two heads name.
+    pub versions: Vec<String>,
 }
 
 /// A ticket.
@@ -269,8 +284,16 @@ fn outcome(app: &App) -> Result<TeamOutcome> {
         role: roster.role(key),
         own: *key == app.secret.author(),
     };
-    let members = roster.members.iter().map(view).collect();
-    Ok(TeamOutcome { team: roster.name.clone(), id: roster.id.to_string(), members })
+    let mut members: Vec<MemberView> = roster.members.iter().map(view).collect();
+    members.sort_by(|a, b| b.role.cmp(&a.role).then_with(|| a.member.cmp(&b.member)));
+    let frozen = app.team.look(Ledger::frozen).unwrap_or_default();
+    let frozen = frozen.into_iter().map(|frozen| FrozenView {
+        member: roster.members.get(&frozen.author).map(|member| member.name.clone()).unwrap_or_default(),
+        key: frozen.author.to_string(),
+        pod: frozen.pod,
+        versions: frozen.proof.iter().map(|head| head.version.to_string()).collect(),
+    });
+    Ok(TeamOutcome { team: roster.name.clone(), id: roster.id.to_string(), members, frozen: frozen.collect() })
 }
 
 /// A member's name made of a user name: what can't stand in one becomes a dash.

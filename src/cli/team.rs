@@ -115,5 +115,10 @@ fn members(page: &mut Page, team: &TeamOutcome) -> io::Result<()> {
         let own = if member.own { "  (this node)" } else { "" };
         writeln!(page, "  {:width$}  {role:7}  {}{own}", plain(&member.member), short(&member.key))?;
     }
+    for frozen in &team.frozen {
+        let versions: Vec<String> = frozen.versions.iter().map(|version| short(version)).collect();
+        let (who, pod) = (plain(&frozen.member), plain(&frozen.pod));
+        writeln!(page, "  {who} signed two heads of {pod} with one number: {}", versions.join(", "))?;
+    }
     Ok(())
 }

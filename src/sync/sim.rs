@@ -105,7 +105,7 @@ impl Dice {
 
 #[derive(Clone)]
 enum Packet {
-    News(Announce),
+    News(Box<Announce>),
     Turn(Sync),
 }
 
@@ -120,7 +120,7 @@ struct Sim {
 impl Sim {
     fn gossip(&mut self, from: usize, news: &Announce) {
         for to in (0..self.nodes.len()).filter(|to| *to != from) {
-            self.wire.push((from, to, Packet::News(news.clone())));
+            self.wire.push((from, to, Packet::News(Box::new(news.clone()))));
         }
     }
 
@@ -137,7 +137,7 @@ impl Sim {
             return;
         }
         let heard = match packet.clone() {
-            Packet::News(news) => self.nodes[to].ledger.announced(decode(&encode(&news).unwrap()).unwrap()),
+            Packet::News(news) => self.nodes[to].ledger.announced(decode(&encode(&*news).unwrap()).unwrap()),
             Packet::Turn(turn) => self.nodes[to].ledger.compare(turn),
         };
         self.nodes[to].keep(&heard);

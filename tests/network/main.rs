@@ -3,4 +3,5 @@
 mod fetch;
 mod homes;
 mod support;
+mod team;
 mod transport;
