@@ -7,9 +7,9 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::disk::{self, Layout};
-use super::index::{PackRow, Place, State};
 use super::rewrite::Copier;
-use super::{Store, index, lock, walk};
+use super::rows::{PackRow, Place, State};
+use super::{Store, lock, rows, walk};
 use crate::core::name::{Kind, Name};
 use crate::error::{self, Error, Result};
 use crate::limits;
@@ -209,7 +209,7 @@ impl Store {
 
     /// Whether an error of [`Store::open`], or of anything else here, means that only [`Store::rebuild`] helps.
     pub fn needs_rebuild(error: &Error) -> bool {
-        index::is_damage(error)
+        rows::is_damage(error)
     }
 
     /// Opens a store whose index does not open any more: sets the index aside and makes a new one from the packs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use super::index::{PackRow, State};
+use super::rows::{PackRow, State};
 use super::{Store, walk};
 use crate::core::name::{Kind, Name};
 use crate::error::{Error, Result};

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::disk::{self, Layout};
-use super::index::{Index, State};
+use super::index::Index;
 use super::pack::{self, Sealed};
+use super::rows::State;
 use super::shelf;
 use crate::error::Result;
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
 
-use super::index::{PackRow, Place, State};
 use super::pack::{self, Packing, Sealed};
+use super::rows::{PackRow, Place, State};
 use super::{Store, recover, shelf};
 use crate::core::name::Name;
 use crate::error::{Error, Result};

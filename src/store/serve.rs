@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::index::{PackRow, State};
 use super::rewrite::Copier;
+use super::rows::{PackRow, State};
 use super::{Store, pack, walk};
 use crate::core::name::{Kind, Name};
 use crate::error::Result;
@@ -194,7 +194,7 @@ impl Survey {
     pub(super) fn make(store: &Store, roots: &[(Kind, Name)]) -> Result<Survey> {
         let mut survey = Survey::default();
         // The first step stands above the roots; it is nothing itself.
-        let mut steps = vec![Step { object: None, references: roots.to_vec().into_iter(), complete: true }];
+        let mut steps = vec![Step { object: None, references: Vec::from(roots).into_iter(), complete: true }];
         while let Some(step) = steps.last_mut() {
             if let Some((kind, name)) = step.references.next() {
                 if survey.seen.contains_key(&name) {

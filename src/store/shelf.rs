@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Write;
 use super::disk::Layout;
-use super::index::{Change, Index, PackRow, Place, State};
+use super::index::{Change, Index};
 use super::pack::{Entry, Packing, SealError, Sealed};
+use super::rows::{PackRow, Place, State};
 use crate::core::name::{Kind, Name};
 use crate::error::{Error, Result};
 

@@ -1,8 +1,8 @@
 //! What gc promises.
 
 use super::{Home, indexed, noise, reach, version};
-use crate::store::index::{PackRow, State};
 use crate::store::rewrite::Copier;
+use crate::store::rows::{PackRow, State};
 use crate::store::*;
 
 #[test]

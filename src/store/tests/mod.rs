@@ -312,7 +312,7 @@ fn readers_never_notice_that_objects_move() {
         }
         for _ in 0..20 {
             let packs = home.store.inner.index.packs();
-            home.store.rewrite(&packs, index::State::Private).unwrap();
+            home.store.rewrite(&packs, rows::State::Private).unwrap();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
