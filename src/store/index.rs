@@ -337,9 +337,20 @@ fn definition(table: Table) -> Bytes {
     })
 }
 
+/// A new file is made beside its place and renamed: redb can't open one whose making was cut off.
 fn open(path: &Path) -> Result<Database> {
-    let opened = || Database::builder().set_cache_size(limits::INDEX_CACHE).create(path);
-    unpanicked(|| opened().map_err(open_failed(path)))
+    let opened = |path: &Path| {
+        let open = || Database::builder().set_cache_size(limits::INDEX_CACHE).create(path);
+        unpanicked(|| open().map_err(open_failed(path)))
+    };
+    if !path.exists() {
+        let new = path.with_extension("new");
+        super::disk::remove(&new)?;
+        drop(opened(&new)?);
+        std::fs::rename(&new, path).map_err(super::disk::failed(format!("can't make {}", path.display())))?;
+        path.parent().map_or(Ok(()), super::disk::sync_dir)?;
+    }
+    opened(path)
 }
 
 fn open_failed(path: &Path) -> impl Fn(redb::DatabaseError) -> Error {

@@ -111,12 +111,21 @@ fn an_unknown_pod_or_version_exits_4() {
         &["diff", "p@1", "@2"],
         &["merge", "p", "@1", "@2"],
         &["delete", "p"],
-        &["push", "p", "--no-commit"],
         &["blame", "self/us-east-1/s3/bucket/b", "p"],
     ] {
         let ran = place.run(&[arguments, &["--json"]].concat());
         assert_eq!(ran.code(), 4, "{arguments:?}: {ran:?}");
         assert_eq!(ran.json()["error"]["kind"], "not-found", "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_needs_a_team_says_so_without_one() {
+    let place = Place::new();
+    for arguments in [&["push", "p", "--no-commit"][..], &["push", "p"], &["team", "members"], &["team", "invite"]] {
+        let ran = place.run(&[arguments, &["--json"]].concat());
+        assert_eq!((ran.code(), ran.json()["error"]["kind"].as_str()), (5, Some("denied")), "{arguments:?}: {ran:?}");
+        assert!(ran.json()["error"]["hint"].as_str().unwrap().contains("peapod team create"), "{ran:?}");
     }
 }
 
@@ -137,7 +146,7 @@ fn no_instance_listening_exits_4_and_says_where() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    for arguments in [&["commit", "p"][..], &["instance", "status"], &["instance", "reset"], &["push", "p"]] {
+    for arguments in [&["commit", "p"][..], &["instance", "status"], &["instance", "reset"]] {
         let ran = place.run(&[arguments, &["--json", "--instance", &url]].concat());
         assert_eq!(ran.code(), 4, "{arguments:?}: {ran:?}");
         assert!(ran.json()["error"]["message"].as_str().unwrap().contains(&port.to_string()), "{ran:?}");
