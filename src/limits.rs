@@ -87,6 +87,8 @@ pub const FUNCTION_READY: Duration = Duration::from_secs(30);
 pub const LAYER_GAP: i64 = 1000;
 /// How long a table may take until it can be used.
 pub const TABLE_READY: Duration = Duration::from_secs(120);
+/// Objects of which an inject remembers that it wrote them, so that the capture after it need not read them again.
+pub const INSTANCE_WRITTEN: usize = 100_000;
 /// How often a resource that changes under a capture is taken again before it is noted and left.
 pub const RECAPTURES: usize = 3;
 

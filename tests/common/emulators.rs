@@ -146,6 +146,12 @@ impl Emulator {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
+    /// How many lines of what it wrote hold these words: moto writes a line for every request.
+    pub fn count_in_log(&self, words: &str) -> usize {
+        let log = std::fs::read_to_string(self.root.path().join("log")).unwrap_or_default();
+        log.lines().filter(|line| line.contains(words)).count()
+    }
+
     /// Its process, for looking at its memory.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -192,6 +198,9 @@ pub fn boto3(url: &str, script: &str) -> String {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the last words of {}:\n{}", self.make.name(), self.log());
+        }
         if let Some(group) = rustix::process::Pid::from_raw(self.child.id() as i32) {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }

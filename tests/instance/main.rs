@@ -6,3 +6,4 @@ mod common;
 mod compute;
 mod connect;
 mod data;
+mod s3;

@@ -17,6 +17,7 @@ pub mod quirks;
 mod regions;
 mod request;
 mod reset;
+mod s3;
 mod scope;
 mod secretsmanager;
 mod sign;
@@ -79,6 +80,7 @@ pub trait Service: Send + Sync {
 /// Every service, in the order in which they are shown.
 pub fn services() -> Vec<Box<dyn Service>> {
     vec![
+        Box::new(s3::S3::default()),
         Box::new(iam::Iam),
         Box::new(lambda::Lambda::default()),
         Box::new(ssm::Ssm),

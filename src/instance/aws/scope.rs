@@ -56,6 +56,11 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Sends a request whose answer says nothing but that it is done.
+    pub async fn run(&self, request: Request) -> Result<(), ApiError> {
+        self.client.send(request, self.region).await.map(|_| ())
+    }
+
     /// A listing that comes in pages: `ask` is what a request calls the token, `told` what an answer does.
     pub fn pages(&self, request: Request, ask: &'static str, told: &'static str) -> Pages<'a> {
         Pages { scope: *self, request: Some(request), ask, told, count: 0, token: Json::Null }

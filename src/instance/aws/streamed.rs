@@ -47,7 +47,7 @@ impl Streamed {
         let too_long = |operation: &str| {
             ApiError::broken(operation, format!("the answer is longer than {} bytes", limits::INSTANCE_ANSWER))
         };
-        if self.size().is_some_and(|size| size > limits::INSTANCE_ANSWER as u64) && self.response.status() != 204 {
+        if self.size().is_some_and(|size| size > limits::INSTANCE_ANSWER as u64) {
             return Err(too_long(&self.operation));
         }
         let mut body = BytesMut::new();
