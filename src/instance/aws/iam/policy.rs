@@ -124,7 +124,10 @@ async fn versions(cx: &Scope<'_>, arn: &str) -> Result<Vec<(String, bool)>> {
 /// Deletes a policy. It is detached first: a plan may delete it before it comes to the roles that it is attached to.
 async fn delete(cx: &Scope<'_>, arn: &str) -> Result<()> {
     let policy = params([("PolicyArn", arn)]);
-    let Some(answer) = found(call(cx, "ListEntitiesForPolicy", &policy).await)? else { return Ok(()) };
+    if found(call(cx, "GetPolicy", &policy).await)?.is_none() {
+        return Ok(());
+    }
+    let answer = call(cx, "ListEntitiesForPolicy", &policy).await?;
     for (kind, list) in [("Role", "PolicyRoles"), ("User", "PolicyUsers"), ("Group", "PolicyGroups")] {
         for entity in items(&answer[list]) {
             let Some(name) = text(entity, &format!("{kind}Name")) else { continue };

@@ -163,10 +163,15 @@ impl Principal {
             let trust = params([("RoleName", name), ("PolicyDocument", &text)]);
             call(cx, "UpdateAssumeRolePolicy", &trust).await.map_err(refused)?;
         }
-        if self.is_role() && (differs("Description") || differs(SESSION)) {
-            let description = after.text("Description").unwrap_or_default();
+        let description = after.text("Description").unwrap_or_default();
+        if self.is_role() && differs(SESSION) {
             let update = params([("RoleName", name), ("Description", description), (SESSION, &session(after))]);
-            call(cx, "UpdateRole", &update).await?;
+            call(cx, "UpdateRole", &update).await.map_err(refused)?;
+        }
+        // Apart: ministack takes an empty description in UpdateRole for none that is given.
+        if self.is_role() && differs("Description") {
+            let update = params([("RoleName", name), ("Description", description)]);
+            call(cx, "UpdateRoleDescription", &update).await.map_err(refused)?;
         }
         if differs("PermissionsBoundary") {
             let change = match after.text("PermissionsBoundary") {
