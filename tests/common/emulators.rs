@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ impl Make {
         tools().join(self.name()).join(program)
     }
 
-    fn command(self, port: u16, root: &std::path::Path) -> Command {
+    fn command(self, port: u16, root: &Path) -> Command {
         let mut command = Command::new(self.program());
         match self {
             Make::Ministack => {
@@ -102,19 +102,29 @@ impl Emulator {
             return None;
         }
         for _ in 0..2 {
-            if let Some(emulator) = Self::try_start(make) {
+            if let Some(emulator) = Self::try_start(make, |port, root| make.command(port, root)) {
                 return Some(emulator);
             }
         }
         panic!("{} does not start", make.name());
     }
 
-    fn try_start(make: Make) -> Option<Emulator> {
+    /// moto as its users start it, without the agent.
+    pub fn start_plain_moto() -> Option<Emulator> {
+        let program = tools().join("moto/bin/moto_server");
+        program.exists().then_some(())?;
+        Self::try_start(Make::Moto, |port, _| {
+            let mut command = Command::new(&program);
+            command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+            command
+        })
+    }
+
+    fn try_start(make: Make, command: impl FnOnce(u16, &Path) -> Command) -> Option<Emulator> {
         let port = free_port();
         let root = tempfile::tempdir().unwrap();
         let log = File::create(root.path().join("log")).unwrap();
-        let child = make
-            .command(port, root.path())
+        let child = command(port, root.path())
             .current_dir(root.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

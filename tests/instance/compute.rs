@@ -8,15 +8,14 @@ use peapod::core::value::Value;
 use peapod::instance::Step;
 
 use crate::common::captured::{Captured, connect};
-use crate::common::emulators::{Emulator, Make, boto3, has_boto3};
+use crate::common::emulators::{Emulator, Make, has_boto3};
 
-const STATE: &str = include_str!("state_compute.py");
+const STATE: &str = include_str!("state/compute.py");
 const SERVICES: [&str; 2] = ["iam", "lambda"];
 
 fn make_state(emulator: &Emulator) -> String {
-    let script = STATE.replace("sys.argv[1]", &format!("{:?}", emulator.url));
-    let script = if has_tables(emulator.make) { script } else { script.replace("tables.create_table", "no_tables") };
-    boto3(&emulator.url, &format!("def no_tables(**arguments): return None\n{script}"))
+    let without = if has_tables(emulator.make) { "" } else { "import os; os.environ['NO_TABLES'] = '1'\n" };
+    emulator.boto3(&format!("{without}{STATE}"))
 }
 
 /// LocalStack's DynamoDB is a program that it downloads when it is first asked for, which takes minutes to fail where
@@ -40,7 +39,7 @@ boto3.client("dynamodb").create_table(
     StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
 "#;
     let table = if has_tables(emulator.make) { table } else { "" };
-    boto3(&emulator.url, &format!("{script}{table}"));
+    emulator.boto3(&format!("{script}{table}"));
 }
 
 async fn captured(emulator: &Emulator) -> Captured {
@@ -160,8 +159,7 @@ fn set(record: &mut Record, attribute: &str, value: Value) {
 
 /// Changes of every sort, each of which must come out as it went in.
 fn edits(first: &Captured) -> Vec<Step> {
-    let newer =
-        first.records.lock().unwrap()[&Address::parse("self/us-east-1/lambda/function/plain").unwrap()].clone();
+    let newer = first.records.lock().unwrap()[&Address::parse("self/us-east-1/lambda/function/plain").unwrap()].clone();
     let trust = map([
         ("Version", "2012-10-17".into()),
         (
@@ -297,7 +295,7 @@ async fn a_function_that_is_put_back_runs_when_its_queue_gets_a_message() {
     make_state(&from);
     make_surroundings(&to);
     captured(&from).await.restore(&connect(&to.url).await).await;
-    let answer = boto3(&to.url, ASK);
+    let answer = to.boto3(ASK);
     assert_eq!(answer.trim(), r#"{"said": "hello", "lib": 2, "mode": "first"}"#);
 }
 
@@ -346,8 +344,7 @@ async fn a_function_finds_its_layer_where_its_number_is_taken() {
     make_state(&from);
     make_surroundings(&to);
     // The numbers up to 5 are used up here, and number 2 can never come back.
-    boto3(
-        &to.url,
+    to.boto3(
         r#"
 import boto3, io, zipfile
 buffer = io.BytesIO()
@@ -361,7 +358,7 @@ for number in range(1, 6):
     );
     let aws = connect(&to.url).await;
     captured(&from).await.restore(&aws).await;
-    let answer = boto3(&to.url, ASK);
+    let answer = to.boto3(ASK);
     assert_eq!(answer.trim(), r#"{"said": "hello", "lib": 2, "mode": "first"}"#);
 }
 
@@ -379,5 +376,20 @@ import boto3
 print(boto3.client("lambda").get_function(FunctionName="nobodys")["Configuration"]["Role"])
 print([role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"] if role["RoleName"] == "never-made"])
 "#;
-    assert_eq!(boto3(&to.url, script), "arn:aws:iam::123456789012:role/never-made\n[]\n");
+    assert_eq!(to.boto3(script), "arn:aws:iam::123456789012:role/never-made\n[]\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_agent_moto_shows_no_code_and_that_is_said() {
+    let (Some(moto), true) = (Emulator::start_plain_moto(), has_boto3()) else { return };
+    make_state(&moto);
+    let first = captured(&moto).await;
+    let skips = first.skipped("lambda");
+    for lost in ["function/echo", "function/plain", "layer/lib/version/000002"] {
+        let said = |skip: &&String| skip.contains(&format!("{lost}: ")) && skip.contains("moto_agent.py");
+        assert!(skips.iter().any(|skip| said(&skip)), "{lost} in {skips:#?}");
+    }
+    let records = first.service("lambda");
+    assert!(records.keys().all(|address| address.kind() != "function" || address.name() == "image"));
+    assert!(first.skipped("iam").is_empty());
 }

@@ -99,7 +99,8 @@ fn essence(attribute: &str, value: &Json, function: &str) -> Json {
         ("SnapStart", Some(fields)) => fields.retain(|field, _| field == "ApplyOn"),
         ("LoggingConfig", Some(fields)) => {
             fields.retain(|field, level| {
-                !level.is_null() && !(field.ends_with("LogLevel") && level.as_str() == Some("INFO"))
+                let default = field.ends_with("LogLevel") && level.as_str() == Some("INFO");
+                !default && !level.is_null()
             });
             let defaults = [("LogFormat", "Text".to_owned()), ("LogGroup", format!("/aws/lambda/{function}"))];
             for (field, default) in defaults {

@@ -238,7 +238,8 @@ async fn delete(cx: &Scope<'_>, name: &str) -> Result<()> {
         Err(error) if cx.emulator == Emulator::LocalStack && error.status == 500 => {
             Err(Error::denied(format!("LocalStack can't delete function {name}")).because(error))
         }
-        result => Ok(drop(result?)),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
     }
 }
 
