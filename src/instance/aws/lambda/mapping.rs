@@ -195,11 +195,20 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
     }
 }
 
+/// A function by its name, as people call it: moto finds a mapping by the very word it was made with.
+fn function_name(cx: &Scope<'_>, arn: &Value) -> Json {
+    let own = format!("arn:aws:lambda:{}:{SELF_ACCOUNT}:function:", cx.region);
+    match arn.as_text().and_then(|arn| arn.strip_prefix(&own)) {
+        Some(name) => name.into(),
+        None => cx.local(arn).to_json(),
+    }
+}
+
 async fn create(cx: &Scope<'_>, after: &Record, enabled: bool) -> Result<()> {
     let mut fields = Map::new();
     for (attribute, value) in &after.attributes {
         match attribute.as_str() {
-            "FunctionArn" => fields.insert("FunctionName".to_owned(), cx.local(value).to_json()),
+            "FunctionArn" => fields.insert("FunctionName".to_owned(), function_name(cx, value)),
             "Tags" => fields.insert("Tags".to_owned(), tags::to_map(value)),
             _ => fields.insert(attribute.clone(), cx.local(value).to_json()),
         };
