@@ -2,6 +2,7 @@
 //!
 //! Backups, global tables, resource policies and autoscaling are not recorded.
 
+mod apply;
 mod items;
 mod rebuild;
 mod table;
@@ -74,7 +75,7 @@ impl Service for DynamoDb {
     async fn apply(&self, cx: &Scope<'_>, step: &Step, contents: &dyn Contents) -> Result<()> {
         let name = step.address.name();
         match (step.address.collection_and_item(), &step.after) {
-            (None, Some(after)) => update::apply(cx, name, after, contents).await,
+            (None, Some(after)) => apply::apply(cx, name, after, contents).await,
             (None, None) => update::delete(cx, name).await,
             (Some((ITEMS, _)), Some(after)) => self.writer.put(cx, name, &after.attributes).await,
             (Some((ITEMS, item)), None) => self.writer.delete(cx, name, item).await,

@@ -1,4 +1,4 @@
-//! Putting tables back: made if they are missing, changed in place where DynamoDB can, made anew where it can't.
+//! Making, changing and deleting tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,48 +6,15 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
 
-use super::{API, describe, rebuild, table};
-use crate::core::content::Contents;
+use super::{API, describe};
 use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::error::{Error, Result};
-use crate::instance::aws::{ApiError, Scope, found, items, refused, tags};
+use crate::instance::aws::{ApiError, Scope, found, items, refused};
 use crate::limits;
 
 pub(super) const GLOBAL: &str = "GlobalSecondaryIndexes";
 pub(super) const LOCAL: &str = "LocalSecondaryIndexes";
-
-/// Brings a table to what the record says, whatever is there now.
-pub(super) async fn apply(cx: &Scope<'_>, name: &str, after: &Record, contents: &dyn Contents) -> Result<()> {
-    let mut live = match describe(cx, name).await? {
-        None => create(cx, name, after).await?,
-        Some(live) => live,
-    };
-    let mut now = table::record(cx, &live).await?;
-    if must_be_new(&now, after) {
-        live = rebuild::rebuild(cx, name, &now, after, contents).await?;
-        now = table::record(cx, &live).await?;
-    }
-    for request in changes(cx, &now, after) {
-        update(cx, name, request).await?;
-    }
-    expire(cx, name, &now, after).await?;
-    let (put, removed) = tags::changes(now.attributes.get("Tags"), after.attributes.get("Tags"));
-    let arn = &live["TableArn"];
-    if !removed.is_empty() {
-        tolerate(cx.json(&API, "UntagResource", json!({"ResourceArn": arn, "TagKeys": removed})).await)?;
-    }
-    if !put.is_empty() {
-        let tags: Vec<Json> = put.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
-        tolerate(cx.json(&API, "TagResource", json!({"ResourceArn": arn, "Tags": tags})).await)?;
-    }
-    Ok(())
-}
-
-/// Whether DynamoDB can't change the one table into the other: its keys and local indexes are for its life.
-fn must_be_new(now: &Record, after: &Record) -> bool {
-    now.attributes.get(LOCAL) != after.attributes.get(LOCAL) || !same_keys(now, after)
-}
 
 /// Whether items of the one table are items of the other.
 pub(super) fn same_keys(now: &Record, after: &Record) -> bool {
@@ -138,7 +105,7 @@ async fn wait<T, W: Future<Output = Result<Option<T>>>>(name: &str, look: impl F
 
 /// The updates that lead from one record to the other, in an order in which each is allowed: AWS takes one change of
 /// one index at a time, and throughput for all indexes at once.
-fn changes(cx: &Scope<'_>, now: &Record, after: &Record) -> Vec<Json> {
+pub(super) fn changes(cx: &Scope<'_>, now: &Record, after: &Record) -> Vec<Json> {
     let mut requests = Vec::new();
     let (have, want) = (indexes(now, GLOBAL), indexes(after, GLOBAL));
     let shape = |index: &Value| {
@@ -222,7 +189,7 @@ fn class(now: &Record, after: &Record) -> Vec<Json> {
 }
 
 /// Expiry by an attribute. AWS wants the old one switched off before another is switched on.
-async fn expire(cx: &Scope<'_>, name: &str, now: &Record, after: &Record) -> Result<()> {
+pub(super) async fn expire(cx: &Scope<'_>, name: &str, now: &Record, after: &Record) -> Result<()> {
     let (have, want) = (now.text("TimeToLiveAttribute"), after.text("TimeToLiveAttribute"));
     if have == want {
         return Ok(());
@@ -237,7 +204,7 @@ async fn expire(cx: &Scope<'_>, name: &str, now: &Record, after: &Record) -> Res
     Ok(())
 }
 
-async fn update(cx: &Scope<'_>, name: &str, mut request: Json) -> Result<()> {
+pub(super) async fn update(cx: &Scope<'_>, name: &str, mut request: Json) -> Result<()> {
     request["TableName"] = name.into();
     tolerate(cx.json(&API, "UpdateTable", request).await)?;
     ready(cx, name).await?;
@@ -245,7 +212,7 @@ async fn update(cx: &Scope<'_>, name: &str, mut request: Json) -> Result<()> {
 }
 
 /// A setting that the instance refuses must not cost the table and its items.
-fn tolerate(answer: Result<Json, ApiError>) -> Result<(), ApiError> {
+pub(super) fn tolerate(answer: Result<Json, ApiError>) -> Result<(), ApiError> {
     match answer {
         Err(error) if (400..500).contains(&error.status) || error.is_unsupported() => {
             tracing::info!(%error, "not set");
