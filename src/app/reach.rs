@@ -21,8 +21,7 @@ pub async fn node(app: &App) -> Result<&Arc<Node>> {
     if app.node.get().is_none() {
         let mdns = app.store.read(Table::Settings, MDNS)?.is_none_or(|value| value == [1]);
         let options = Options { listen: vec![], peers: vec![], mdns };
-        let node =
-            Node::start(&app.home, app.store.clone(), app.secret.clone(), app.team.clone(), options).await?;
+        let node = Node::start(&app.home, app.store.clone(), app.secret.clone(), app.team.clone(), options).await?;
         let _ = app.node.set(node);
     }
     app.node()

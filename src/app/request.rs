@@ -70,7 +70,7 @@ macro_rules! journeys {
         pub async fn run(app: &App, cx: &Context, request: Request, events: &Events) -> Result<Reply> {
             match request {
                 $(Request::$name(request) => {
-                    let outcome = Manner::$manner.run(app, $run(app, cx, request, events), events).await?;
+                    let outcome = Manner::$manner.run(app, Box::pin($run(app, cx, request, events)), events).await?;
                     reply(&outcome)
                 })*
             }

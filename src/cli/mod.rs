@@ -151,12 +151,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The stack of each thread that runs journeys, in bytes; untouched pages cost nothing.
+const STACK: usize = 16 * 1024 * 1024;
+
 fn start(cli: Cli, mode: Mode) -> Result<()> {
     logging::start(cli.global.verbose, matches!(cli.command, Command::Up(_)))?;
     let session = Session::new(cli.global.home, mode, cli.global.quiet)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // Journeys read the store as they go; with one worker a single one would stop all others.
         .worker_threads(std::thread::available_parallelism().map_or(4, |cores| cores.get().max(4)))
+        // The state of a journey that is under way is deep, and unoptimised builds keep all of it on the stack.
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .context("can't start")?;
