@@ -3,6 +3,8 @@
 //! It reads the source as text: every path that begins with `crate`, `super`, `self` or an external crate's name, `use`
 //! trees included. Test modules are left out: they may borrow from anywhere.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

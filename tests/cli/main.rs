@@ -1,6 +1,8 @@
 //! The program as scripts and people meet it: arguments, exit codes, documents, homes, and the node's coming and going.
 //! No emulator is needed here.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod homes;
 mod node;
 mod usage;

@@ -2,6 +2,8 @@
 //!
 //! Each test runs this same program again as the process that suffers; `PEAPOD_CRASH` tells it its part.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};

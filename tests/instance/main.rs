@@ -1,5 +1,7 @@
 //! Instances: real emulators, state made by boto3, and the fixed-point law.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -38,8 +38,11 @@ const HELD: &str = "peapod-held";
 #[derive(Default)]
 pub struct SecretsManager {
     /// One version of a secret is put at a time: stages move from one to the other.
-    turns: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<(String, String), Turn>>,
 }
+
+/// Held while a version of one secret is put.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 #[async_trait]
 impl Service for SecretsManager {

@@ -71,7 +71,7 @@ async fn ministack(cx: &Scope<'_>, url: &str) -> Result<Vec<Peeked>, ApiError> {
     let path = format!("/_ministack/sqs/messages?account={account}&region={region}&QueueUrl={url}");
     let answer = cx.client.plain(Method::GET, &path, None).await?.json()?;
     let Some(queues) = answer["messages"][cx.account][cx.region].as_object() else { return Ok(Vec::new()) };
-    let messages = queues.values().flat_map(|messages| items(messages)).map(|message| {
+    let messages = queues.values().flat_map(items).map(|message| {
         let system = json!({
             "AWSTraceHeader": message["Attributes"]["AWSTraceHeader"],
             "MessageGroupId": message["MessageGroupId"],
