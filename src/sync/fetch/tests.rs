@@ -164,8 +164,14 @@ fn act(fetch: &mut Fetch, held: &Held, peers: &mut BTreeMap<Author, Fake>, actio
             let mut end = Ok(());
             match fake.way {
                 Way::Forges => runs[0].1[0] ^= 1,
-                Way::Stalls => return Ok(fetch.failed(job, Failure::Stalled)),
-                Way::Boasts => return Ok(fetch.failed(job, Failure::NotHeld)),
+                Way::Stalls => {
+                    fetch.failed(job, Failure::Stalled);
+                    return Ok(());
+                }
+                Way::Boasts => {
+                    fetch.failed(job, Failure::NotHeld);
+                    return Ok(());
+                }
                 Way::Dies(after) if fake.served > after => {
                     fetch.failed(job, Failure::Lost);
                     fetch.peer_left(&peer);
@@ -404,7 +410,7 @@ fn lists_nested_too_deep_and_shared_without_end_are_refused_quickly() {
     }
     let mut honest = peers(&[Way::Honest], &world);
     assert!(drive(&mut Fetch::new(&[(Kind::List, below)], false), &held, &mut honest).is_err());
-    assert!(List::LIMIT < limits::OBJECT);
+    const { assert!(List::LIMIT < limits::OBJECT) };
 }
 
 #[test]
