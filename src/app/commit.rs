@@ -6,12 +6,13 @@ use crate::app::capture::{Captured, capture};
 use crate::app::clock::now;
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::held::mark_held;
 use crate::app::journal;
 use crate::app::memory::{self, Memory};
 use crate::app::state::App;
 use crate::app::versions::{self, local_head, set_local_head};
 use crate::app::views::{Counts, VersionView};
-use crate::core::name::Name;
+use crate::core::name::{Kind, Name};
 use crate::core::select::{Selection, Selector};
 use crate::core::version::{Authorship, Skip, Source, Version, check_name};
 use crate::error::{Error, Result};
@@ -90,7 +91,7 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
         Some((parent, root)) if root == snapshot.root => parent,
         _ => version(app, identity, request, captured, &snapshot)?.write(store, &app.secret)?,
     };
-    store.mark_complete(&[name])?;
+    mark_held(store, &[(Kind::Version, name)])?;
     let remembered = match &memory {
         Some(memory) => {
             Memory { version: name, echo: memory.echo_after(store, captured)?, marks: memory.marks_after(captured) }

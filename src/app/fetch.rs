@@ -9,18 +9,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use crate::app::events::{Events, Unit};
 use crate::app::node::Node;
 use crate::core::codec;
 use crate::core::identity::Author;
 use crate::core::name::{Kind, Name};
-use crate::core::objects::Objects;
 use crate::error::{self, Context, Error, Result};
 use crate::net::{GetFailure, Got, Net};
 use crate::store::Store;
-use crate::sync::fetch::{Action, Failure, Fetch, Shelf};
+use crate::sync::fetch::{Action, Failure, Fetch};
 use crate::sync::message::{Location, Request, Response};
 
 /// How long a fetch waits for a peer that has what no connected one has, when the user has not said.
@@ -37,28 +34,6 @@ pub struct Report {
     pub objects: u64,
     /// Bytes on the wire for them, questions and proofs included.
     pub bytes: u64,
-}
-
-impl Shelf for Store {
-    fn has(&self, name: &Name) -> Result<bool> {
-        Store::has(self, name)
-    }
-
-    fn is_complete(&self, name: &Name) -> Result<bool> {
-        Store::is_complete(self, name)
-    }
-
-    fn get(&self, kind: Kind, name: &Name) -> Result<Bytes> {
-        Objects::get(self, kind, name)
-    }
-
-    fn put_stored(&self, kind: Kind, name: &Name, stored: &[u8], raw: usize) -> Result<()> {
-        Store::put_stored(self, kind, name, stored, raw)
-    }
-
-    fn mark_complete(&self, names: &[Name]) -> Result<()> {
-        Store::mark_complete(self, names)
-    }
 }
 
 impl Node {
@@ -85,8 +60,14 @@ impl Node {
         patience: Duration,
         events: &Events,
     ) -> Result<Report> {
-        let driver = Driver::new(self.net().clone(), self.store().clone(), events.clone(), patience);
-        let run = tokio::task::spawn_blocking(move || driver.run(Fetch::new(&goals, shallow)));
+        let store = self.store().clone();
+        let driver = Driver::new(self.net().clone(), store.clone(), events.clone(), patience);
+        let run = tokio::task::spawn_blocking(move || {
+            let done = driver.run(Fetch::new(&goals, shallow));
+            // What has arrived stays, however the fetch ended; when even that fails, the first failure is the one to tell.
+            let kept = store.flush();
+            done.and_then(|report| kept.map(|()| report))
+        });
         run.await.context("the fetch broke off")?
     }
 
@@ -102,15 +83,6 @@ impl Node {
         });
         Ok(futures::future::join_all(asks).await.into_iter().flatten().collect())
     }
-}
-
-/// Notes what is held whole below these objects, without asking anybody; false when something is missing. For versions
-/// made here: later fetches stop at what they share with them.
-pub fn mark_held(store: &Store, goals: &[(Kind, Name)]) -> Result<bool> {
-    let _session = store.session();
-    let mut fetch = Fetch::new(goals, false);
-    while !fetch.advance(store)?.is_empty() {}
-    Ok(fetch.is_done())
 }
 
 /// The outcome of an action.

@@ -16,6 +16,7 @@ pub mod delete;
 pub mod diff;
 pub mod events;
 pub mod fetch;
+pub mod held;
 pub mod history;
 pub mod home;
 pub mod inject;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::app::App;
 use crate::app::clock::now;
+use crate::app::held::mark_held;
 use crate::app::views::ConflictView;
-use crate::core::name::Name;
+use crate::core::name::{Kind, Name};
 use crate::core::version::{Authorship, Version};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -210,7 +211,7 @@ pub fn merge_versions(
             skipped: vec![],
         };
         merged.version = version.write(store, &app.secret)?;
-        store.mark_complete(&[merged.version])?;
+        mark_held(store, &[(Kind::Version, merged.version)])?;
         merged.settled.extend(outcome.conflicts);
     }
     Ok(merged)

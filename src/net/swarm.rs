@@ -71,10 +71,10 @@ impl Shared {
 pub(super) fn build(config: &Config, backend: &Arc<dyn Backend>) -> Result<Swarm<Behaviour>> {
     let keypair = identity::keypair(&config.secret)?;
     let peer = keypair.public().to_peer_id();
-    let mdns = match config.mdns {
-        true => Some(mdns::tokio::Behaviour::new(mdns::Config::default(), peer).context("can't start mDNS")?),
-        false => None,
-    };
+    // A machine without multicast still has addresses to dial.
+    let mdns = config.mdns.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), peer)).and_then(|started| {
+        started.inspect_err(|error| tracing::warn!(%error, "teammates on the LAN are not looked for")).ok()
+    });
     let bounds = ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits::CONNECTIONS / 4))
         .with_max_established(Some(limits::CONNECTIONS))

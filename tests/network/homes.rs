@@ -121,7 +121,7 @@ impl Member {
     /// Pushes a version: lets teammates read it, signs the head, which gossips it.
     pub fn push(&self, version: Name) {
         self.app.store.publish(&[(Kind::Version, version)]).unwrap();
-        peapod::app::fetch::mark_held(&self.app.store, &[(Kind::Version, version)]).unwrap();
+        peapod::app::held::mark_held(&self.app.store, &[(Kind::Version, version)]).unwrap();
         team::sign_head(&self.app, "pod", &version).unwrap();
     }
 
