@@ -12,10 +12,12 @@ use crate::app::events::Events;
 use crate::app::home::Home;
 use crate::app::node::{Node, Options};
 use crate::app::reach;
+use crate::app::rebuild;
 use crate::app::request::{self, Reply, Request};
 use crate::app::state::App;
 use crate::error::{Error, Kind, Result};
 use crate::limits;
+use crate::store::Store;
 
 /// How long one attempt at a busy store lasts before the control socket is looked at again.
 const ATTEMPT: Duration = Duration::from_millis(500);
@@ -47,12 +49,24 @@ pub async fn run(
 
 /// Carries out a command on the home in `directory`: in its node, if one runs, else in this process.
 ///
-/// Commands without a node wait for one another.
+/// Commands without a node wait for one another. A repair of a store whose index is lost begins with a new index.
 pub async fn execute(directory: &Path, cx: Context, request: Request, events: &Events) -> Result<Reply> {
+    let repairs = matches!(&request, Request::Fsck(fsck) if fsck.repair);
+    // On the heap: the state of every command's journey together is too much for a small stack, and twice here.
+    match Box::pin(carry_out(directory, cx.clone(), request.clone(), events)).await {
+        Err(error) if repairs && Store::needs_rebuild(&error) => {
+            rebuild::rebuild(directory, events).await?;
+            Box::pin(carry_out(directory, cx, request, events)).await
+        }
+        done => done,
+    }
+}
+
+async fn carry_out(directory: &Path, cx: Context, request: Request, events: &Events) -> Result<Reply> {
     match open(directory, events).await? {
         Opened::ByNode(node) => node.run(cx, request, events).await,
         Opened::Here(app) => {
-            let done = request::run(&app, &cx, request, events).await;
+            let done = Box::pin(request::run(&app, &cx, request, events)).await;
             if let Some(node) = app.node.get() {
                 node.stop().await;
             }

@@ -34,6 +34,7 @@ pub mod pull;
 pub mod push;
 pub mod put;
 pub mod reach;
+mod rebuild;
 pub mod request;
 pub mod resolve;
 pub mod roots;

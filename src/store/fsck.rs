@@ -212,6 +212,18 @@ impl Store {
         rows::is_damage(error)
     }
 
+    /// Every version that is held, whether anything names it or not: what heads can be found again from.
+    pub fn versions(&self) -> Result<Vec<Name>> {
+        let mut versions = Vec::new();
+        self.inner.index.each_object(&mut |name, place| {
+            if place.kind == Kind::Version {
+                versions.push(name);
+            }
+            Ok(())
+        })?;
+        Ok(versions)
+    }
+
     /// Opens a store whose index does not open any more: sets the index aside and makes a new one from the packs.
     ///
     /// Objects are all there again; heads, settings and everything else in the tables is lost, and comes back from

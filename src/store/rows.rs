@@ -100,5 +100,5 @@ pub(super) fn is_damage(error: &Error) -> bool {
 /// What is said of an index that reads wrongly.
 pub(super) fn damaged() -> Error {
     Error::failed(DAMAGED)
-        .hint("run `peapod fsck --repair`: it makes the index again from the packs, and heads come back from teammates")
+        .hint("stop the node if one runs, then run `peapod fsck --repair`: it makes the index again from the packs")
 }

@@ -42,6 +42,7 @@ pub(super) fn reach(
                 if error.kind() == error::Kind::NotFound {
                     reached.remove(&name);
                 }
+                let promised = promised || store.is_complete(&name)?;
                 gap(Gap { object: (kind, name), by, promised, error })?;
             }
         }
