@@ -128,8 +128,8 @@ pub const WANTS: usize = 1_024;
 pub const GIVE_LINKS: usize = 1_024;
 /// Bytes of links given in one message.
 pub const GIVE_BYTES: usize = 1024 * 1024;
-/// Questions of one comparison, so that a peer that never comes to an end is left.
-pub const COMPARE_TURNS: usize = 10_000;
+/// How long one comparison may take, so that a peer that never comes to an end is left.
+pub const COMPARE_TIME: Duration = Duration::from_secs(120);
 /// How far one question reaches back along a chain whose branch is unknown.
 pub const BACKTRACK: u64 = 256;
 /// Objects asked for in one `locate`.

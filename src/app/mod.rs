@@ -9,6 +9,7 @@ pub mod backend;
 pub mod capture;
 mod clock;
 pub mod commit;
+pub mod comparing;
 pub mod context;
 pub mod control;
 pub mod daemon;

@@ -3,7 +3,6 @@
 //! It gossips this node's news, and compares heads and rosters with every member that connects, whenever news hints at
 //! something unknown, and from time to time.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +12,16 @@ use tokio::task::JoinSet;
 
 use crate::app::backend::Answers;
 use crate::app::clock::rfc3339;
+use crate::app::comparing;
 use crate::app::home::Home;
 use crate::app::ledger::{TeamState, keep_peer};
 use crate::app::listen;
 use crate::core::codec;
 use crate::core::identity::{Author, Secret};
-use crate::error::{Context, Error, Result};
+use crate::error::Result;
 use crate::limits;
 use crate::net::{Config, Multiaddr, Net, Standing, parse_address};
 use crate::store::Store;
-use crate::sync::message::{Request, Response};
 
 /// How often it compares with every member although nothing hints at news.
 const COMPARE: Duration = Duration::from_secs(60);
@@ -87,7 +86,7 @@ impl Node {
             Answers { store: store.clone(), team: team.clone(), secret: secret.clone(), compare: compare.clone() };
         let net = listen::start(&store, &options.listen, config, Arc::new(answers)).await?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(comparing(net.clone(), team.clone(), due));
+        tasks.spawn(comparing::run(net.clone(), team.clone(), due));
         tasks.spawn(gossiping(net.clone(), team.clone()));
         tasks.spawn(minding_the_roster(net.clone(), team.clone()));
         tasks.spawn(remembering(net.clone(), team.clone(), store.clone()));
@@ -139,12 +138,7 @@ impl Node {
     pub async fn catch_up(&self, within: Duration) {
         let mut talks = JoinSet::new();
         for peer in self.net.members() {
-            let (net, team) = (self.net.clone(), self.team.clone());
-            talks.spawn(async move {
-                if let Err(error) = compare(&net, &team, &peer).await {
-                    tracing::debug!(peer = %peer, error = error.chain(), "could not compare");
-                }
-            });
+            talks.spawn(comparing::compare(self.net.clone(), self.team.clone(), peer));
         }
         let all = async { while talks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(within, all).await;
@@ -156,49 +150,6 @@ impl Node {
             tasks.abort_all();
         }
         self.net.stop().await;
-    }
-}
-
-/// Two nodes tell each other what the other lacks.
-async fn compare(net: &Net, team: &Arc<TeamState>, peer: &Author) -> Result<()> {
-    let mut turns: VecDeque<_> = team.open().into_iter().collect();
-    let mut asked = 0;
-    while let Some(turn) = turns.pop_front() {
-        asked += 1;
-        if asked > limits::COMPARE_TURNS {
-            return Err(Error::denied(format!("{} has not come to an end comparing", peer.short())));
-        }
-        let answer = net.ask(peer, &codec::encode(&Request::Sync(turn))?).await?;
-        let replies = match codec::decode(&answer)? {
-            Response::Sync(replies) => replies,
-            _ => return Err(Error::failed("an answer to something else")),
-        };
-        for reply in replies {
-            let team = team.clone();
-            let heard =
-                tokio::task::spawn_blocking(move || team.compare(reply)).await.context("comparing broke off")??;
-            turns.extend(heard.reply);
-        }
-    }
-    Ok(())
-}
-
-async fn comparing(net: Net, team: Arc<TeamState>, mut due: mpsc::UnboundedReceiver<Author>) {
-    let mut peers = Vec::new();
-    // Peers that are due several times are compared with once.
-    while due.recv_many(&mut peers, 256).await > 0 {
-        peers.sort();
-        peers.dedup();
-        let mut talks = JoinSet::new();
-        for peer in peers.drain(..) {
-            let (net, team) = (net.clone(), team.clone());
-            talks.spawn(async move {
-                if let Err(error) = compare(&net, &team, &peer).await {
-                    tracing::debug!(peer = %peer, error = error.chain(), "could not compare");
-                }
-            });
-        }
-        while talks.join_next().await.is_some() {}
     }
 }
 

@@ -14,6 +14,7 @@ use crate::app::state::App;
 use crate::core::codec;
 use crate::core::identity::Author;
 use crate::core::name::Name;
+use crate::core::reference::{At, Reference};
 use crate::core::roster::{Member, Role};
 use crate::core::ticket::Ticket;
 use crate::core::version::check_name;
@@ -74,6 +75,15 @@ pub struct TeamRole {
 pub struct TeamRemove {
     /// The member's name, or the first digits of its key.
     pub member: String,
+}
+
+/// Asks to name the head that counts of a member who signed two with one number.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TeamSettle {
+    /// The member's name, or the first digits of its key.
+    pub member: String,
+    /// The pod, and the first digits of the version that the head names.
+    pub head: Reference,
 }
 
 /// The team, after it was created, joined or changed.
@@ -271,6 +281,33 @@ pub async fn remove(app: &App, _cx: &Context, request: TeamRemove, _events: &Eve
     app.team.decide(|ledger| {
         let member = ledger.roster().find(&request.member)?;
         let entry = ledger.remove(member, &app.secret, now())?;
+        Ok(Change { value: (), links: vec![Link::Entry(entry)], writes: vec![] })
+    })?;
+    outcome(app)
+}
+
+/// Names the branch that counts.
+pub async fn settle(app: &App, _cx: &Context, request: TeamSettle, _events: &Events) -> Result<TeamOutcome> {
+    let pod = request.head.pod();
+    let digits = request.head.readings().into_iter().find_map(|reading| match reading {
+        At::Hash(digits) => Some(digits),
+        _ => None,
+    });
+    let digits = digits.ok_or_else(|| {
+        Error::usage(format!("{} does not name a head by its version", request.head))
+            .hint("`peapod team members` shows the two versions: say which as NAME@HASH")
+    })?;
+    app.team.decide(|ledger| {
+        let member = ledger.roster().find(&request.member)?;
+        let frozen = ledger.frozen().into_iter().find(|frozen| frozen.author == member && frozen.pod == pod);
+        let proof = frozen.map(|frozen| frozen.proof).unwrap_or_default();
+        let named: Vec<_> = proof.iter().filter(|head| head.version.to_string().starts_with(&digits)).collect();
+        // Both may name one version: then either will do.
+        let Some(head) = named.first().filter(|head| named.iter().all(|other| other.version == head.version)) else {
+            return Err(Error::not_found(format!("{} has no such head of {pod} to choose from", request.member))
+                .hint("`peapod team members` shows whose heads stand still, and at which versions"));
+        };
+        let entry = ledger.settle(member, pod, (head.seq, head.name()), &app.secret, now())?;
         Ok(Change { value: (), links: vec![Link::Entry(entry)], writes: vec![] })
     })?;
     outcome(app)

@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::app::Context;
-use crate::app::team::{TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamOutcome, TeamRemove, TeamRole};
+use crate::app::team::{TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamOutcome, TeamRemove, TeamRole, TeamSettle};
 use crate::cli::args::{duration, named};
 use crate::cli::session::{Page, Session};
 use crate::cli::style::{plain, short, time};
+use crate::core::reference::Reference;
 use crate::core::roster::Role;
 use crate::error::Result;
 
@@ -66,6 +67,14 @@ enum Action {
         /// The member's name, or the first digits of its key
         member: String,
     },
+    /// Say which head counts of a member who signed two with one number
+    Settle {
+        /// The member's name, or the first digits of its key
+        member: String,
+        /// The pod and the version of that head
+        #[arg(value_name = "NAME@HASH")]
+        head: Reference,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -103,6 +112,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         Action::Members => session.run(cx, TeamMembers {}).await?,
         Action::Role { member, role } => session.run(cx, TeamRole { member, role }).await?,
         Action::Remove { member } => session.run(cx, TeamRemove { member }).await?,
+        Action::Settle { member, head } => session.run(cx, TeamSettle { member, head }).await?,
     };
     session.text(|page| members(page, &done))
 }

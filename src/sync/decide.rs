@@ -34,7 +34,7 @@ impl Ledger {
         }
         if self.frozen().iter().any(|frozen| frozen.author == author && frozen.pod == pod) {
             return Err(Error::denied(format!("two heads of {pod} were signed with this node's key under one number"))
-                .hint("was this home restored from a backup, or copied? An admin has to name the branch that counts"));
+                .hint("was this home restored from a backup, or copied? An admin has to say which counts: `peapod team settle`"));
         }
         let last = self.head(pod, &author);
         if last.is_some_and(|last| last.version == version) {

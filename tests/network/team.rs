@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peapod::app::node::{Node, Options};
-use peapod::app::team::{self, TeamCreate, TeamInvite, TeamJoin, TeamRemove, TeamRole};
+use peapod::app::team::{self, TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamRemove, TeamRole, TeamSettle};
 use peapod::app::{App, Context, Events};
 use peapod::core::name::Name;
 use peapod::core::roster::Role;
@@ -146,6 +146,65 @@ async fn a_removed_member_is_dropped_and_told_nothing_more() {
     team::sign_head(&alice, "p", &Name([2; 32])).unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(heads(&bob).is_empty());
+    down(alice).await;
+    down(bob).await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&from, &to),
+            false => drop(std::fs::copy(&from, &to).unwrap()),
+        }
+    }
+}
+
+/// Puts a copy of a home in its place, as restoring a backup does.
+fn restore(backup: &Path, home: &Path) {
+    std::fs::remove_dir_all(home).unwrap();
+    copy(backup, home);
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(home, private).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_backup_takes_its_heads_back_or_stands_still_until_an_admin_settles_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (alice, bob) = alice_and_bob(home.path()).await;
+    until("they meet", || members(&alice) == 1 && members(&bob) == 1).await;
+    down(bob).await;
+    let (place, backup) = (home.path().join("bob"), home.path().join("backup"));
+    copy(&place, &backup);
+    let bob = up(&place).await;
+    assert_eq!(team::sign_head(&bob, "p", &Name([1; 32])).unwrap(), 1);
+    until("alice hears of it", || heads(&alice) == [Name([1; 32])]).await;
+    down(bob).await;
+
+    restore(&backup, &place);
+    let bob = up(&place).await;
+    until("it has its head back", || heads(&bob) == [Name([1; 32])]).await;
+    assert_eq!(team::sign_head(&bob, "p", &Name([2; 32])).unwrap(), 2);
+    until("alice hears of it", || heads(&alice) == [Name([2; 32])]).await;
+    down(bob).await;
+
+    // This time it signs before it has met anybody.
+    restore(&backup, &place);
+    let offline = App::open(&place, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(team::sign_head(&offline, "p", &Name([9; 32])).unwrap(), 1);
+    drop(offline);
+    let bob = up(&place).await;
+    until("both see two heads with one number", || heads(&alice).is_empty() && heads(&bob).is_empty()).await;
+    assert_eq!(team::sign_head(&bob, "p", &Name([3; 32])).unwrap_err().kind(), Kind::Denied);
+    let shown = team::members(&alice, &context(), TeamMembers {}, &Events::nowhere()).await.unwrap();
+    assert_eq!((shown.frozen[0].member.as_str(), shown.frozen[0].versions.len()), ("bob", 2));
+    let head = format!("p@{}", &Name([1; 32]).to_string()[..8]).parse().unwrap();
+    let settle = TeamSettle { member: "bob".into(), head };
+    let settled = team::settle(&alice, &context(), settle, &Events::nowhere()).await.unwrap();
+    assert!(settled.frozen.is_empty());
+    until("both know the branch", || heads(&alice) == [Name([2; 32])] && heads(&bob) == [Name([2; 32])]).await;
+    assert_eq!(team::sign_head(&bob, "p", &Name([3; 32])).unwrap(), 3);
     down(alice).await;
     down(bob).await;
 }
