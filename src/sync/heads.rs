@@ -104,6 +104,10 @@ impl Ledger {
             Announce::Head(head) => self.take_head(head, &mut heard),
         };
         heard.verdict = verdict.unwrap_or_else(Refusal::verdict);
+        // A new entry may let in heads that were refused before, and that nobody will announce again.
+        if heard.store.iter().any(|link| matches!(link, Link::Entry(_))) {
+            heard.reply.push(Sync::Summary(self.summary()));
+        }
         heard
     }
 
