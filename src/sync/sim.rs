@@ -201,7 +201,7 @@ impl Sim {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn nodes_that_lose_reorder_and_repeat_messages_agree_in_the_end(seed in any::<u64>(), evil in any::<bool>()) {
