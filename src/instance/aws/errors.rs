@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::Value as Json;
 
 use super::xml;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,13 +108,13 @@ impl std::error::Error for ApiError {}
 
 impl From<ApiError> for Error {
     fn from(error: ApiError) -> Error {
-        let kind = if error.is_gone() { Kind::NotFound } else { Kind::Failed };
         let message = error.to_string();
         if error.is_gone() {
-            return Error::new(kind, message)
+            return Error::not_found(message)
+                .because(error)
                 .hint("is the instance still running? start it, or name one with --instance");
         }
-        Error::new(kind, message)
+        Error::failed(message).because(error)
     }
 }
 
@@ -128,7 +128,7 @@ pub fn found<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
 }
 
 /// For putting things back: an instance that says no to a request, as against one that breaks down over it, costs
-/// this record and no more ([`Kind::Denied`]).
+/// this record and no more ([`crate::error::Kind::Denied`]).
 pub fn refused(error: ApiError) -> Error {
     let says_no = (400..500).contains(&error.status) || error.is_unsupported();
     if says_no { Error::denied(error.to_string()) } else { error.into() }

@@ -77,13 +77,21 @@ impl Aws {
 
     /// Captures one service in one region; a failure costs that much and no more.
     async fn capture_one(&self, service: &dyn Service, region: &str, sink: &dyn Sink) -> Result<()> {
-        let scope = self.scope(service.name(), region);
-        match service.capture(&scope, sink).await {
+        match service.capture(&self.scope(service.name(), region), sink).await {
             Err(error) if !is_gone(&error) => {
-                scope.skip(sink, scope.address("", "").parts().get(..3).unwrap_or_default(), error.chain());
+                self.skip(service, region, sink, &error.chain());
                 Ok(())
             }
             result => result,
+        }
+    }
+
+    /// Notes that nothing of a service is known in a region, or in all where one listing spans them.
+    fn skip(&self, service: &dyn Service, region: &str, sink: &dyn Sink, reason: &str) {
+        let all = if service.spans_regions() { regions(self.client.home_region()) } else { Vec::new() };
+        for region in all.iter().map(String::as_str).chain((!service.spans_regions()).then_some(region)) {
+            let scope = self.scope(service.name(), region);
+            scope.skip(sink, &[SELF_ACCOUNT, region, service.name()].map(str::to_owned), reason);
         }
     }
 }
@@ -119,8 +127,7 @@ impl Instance for Aws {
                 && let Some(refusal) = self.refusal(service.as_ref()).await?
             {
                 for region in places.drain(..) {
-                    let scope = self.scope(service.name(), &region);
-                    scope.skip(sink, scope.address("", "").parts().get(..3).unwrap_or_default(), &refusal);
+                    self.skip(service.as_ref(), &region, &selected, &refusal);
                 }
             }
             waiting.extend(places.into_iter().map(|region| (service, region)));

@@ -56,6 +56,11 @@ pub trait Service: Send + Sync {
         false
     }
 
+    /// Whether one listing gives resources of all regions, with their regions in their addresses (S3).
+    fn spans_regions(&self) -> bool {
+        false
+    }
+
     /// A cheap listing call, by which an instance shows whether it offers the service.
     fn probe(&self) -> Option<Request> {
         None

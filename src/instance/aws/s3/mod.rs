@@ -18,7 +18,8 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use self::written::Written;
-use super::{Api, ApiError, Method, Request, Scope, Service, items};
+use super::regions::regions;
+use super::{Api, ApiError, Method, Request, Scope, Service, items, refused};
 use crate::core::address::{Address, SELF_ACCOUNT};
 use crate::core::content::Contents;
 use crate::error::{Error, Result};
@@ -43,6 +44,10 @@ impl Service for S3 {
     }
 
     fn is_global(&self) -> bool {
+        true
+    }
+
+    fn spans_regions(&self) -> bool {
         true
     }
 
@@ -72,8 +77,15 @@ impl Service for S3 {
                     buckets.push((address, region));
                 }
                 Err(error) if error.is_gone() => return Err(error.into()),
-                // Without its region the bucket has no address, so nothing of the service counts as fully listed.
-                Err(error) => cx.skip(sink, cx.address("", "").parts().get(..1).unwrap_or_default(), error),
+                // Without its region the bucket has no address: it may be any of these.
+                Err(error) => {
+                    for region in regions(cx.client.home_region()) {
+                        for kind in [BUCKET, NOTIFICATION] {
+                            let address = Address::resource(SELF_ACCOUNT, &region, self.name(), kind, name);
+                            cx.skip(sink, address.parts(), &error);
+                        }
+                    }
+                }
             }
         }
         cx.each(sink, buckets, |address, region| async move {
@@ -86,14 +98,23 @@ impl Service for S3 {
     }
 
     async fn apply(&self, cx: &Scope<'_>, step: &Step, contents: &dyn Contents) -> Result<()> {
-        match (step.address.kind(), step.address.collection_and_item()) {
+        let done = match (step.address.kind(), step.address.collection_and_item()) {
             (BUCKET, None) => bucket::apply(cx, step).await,
             (NOTIFICATION, None) => notification::apply(cx, step).await,
             (BUCKET, Some((OBJECT, key))) => object::apply(cx, step, key, contents, &self.written).await,
             _ => Err(Error::failed(format!("this peapod does not know what {} is", step.address))
                 .hint("a newer peapod made the pod; update, or leave it out with --except")),
-        }
+        };
+        done.map_err(|error| match cause(&error) {
+            Some(cause) if !cause.is_gone() => refused(cause.clone()),
+            _ => error,
+        })
     }
+}
+
+/// The failed call behind an error.
+fn cause(error: &Error) -> Option<&ApiError> {
+    std::error::Error::source(error).and_then(|cause| cause.downcast_ref())
 }
 
 /// The bucket's region: newer emulators list it, others (moto) must be asked.

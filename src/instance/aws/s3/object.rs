@@ -13,7 +13,7 @@ use super::super::request::encode;
 use super::super::{ApiError, Method, Request, Scope, bodies, items, tags};
 use super::subresource::tagging;
 use super::written::Written;
-use super::{OBJECT, on_bucket, on_object, upload};
+use super::{OBJECT, cause, on_bucket, on_object, upload};
 use crate::core::address::Address;
 use crate::core::content::Contents;
 use crate::core::record::{Body, Record};
@@ -74,9 +74,35 @@ pub(super) async fn capture_all(cx: &Scope<'_>, sink: &dyn Sink, bucket: &Addres
                 found.push((address, Listed { etag, size, date }));
             }
         }
-        cx.each(sink, found, |address, listed| capture(cx, sink, address, listed, written).boxed()).await?;
+        cx.each(sink, found, |address, listed| capture_or_pass(cx, sink, address, listed, written).boxed()).await?;
     }
     Ok(())
+}
+
+/// Reads one object, or passes over one that was deleted since it was listed: that is no failure.
+async fn capture_or_pass(
+    cx: &Scope<'_>,
+    sink: &dyn Sink,
+    address: Address,
+    listed: Listed,
+    written: &Written,
+) -> Result<()> {
+    let Err(error) = capture(cx, sink, &address, &listed, written).await else { return Ok(()) };
+    if cause(&error).is_some_and(|cause| cause.status == 404) && !is_listed(cx, &address).await? {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+/// Whether a listing shows the object now.
+async fn is_listed(cx: &Scope<'_>, address: &Address) -> Result<bool> {
+    let Some((_, key)) = address.collection_and_item() else { return Ok(false) };
+    let request = on_bucket(Method::GET, address.name()).query("list-type", "2").query("encoding-type", "url");
+    // The key itself sorts first among those that begin with it.
+    let page = cx.call(request.query("prefix", key).query("max-keys", "1")).await?;
+    let first = items(&page["Contents"]).first().and_then(|listed| key_of(listed["Key"].as_str()?, &page));
+    Ok(first.as_deref() == Some(key))
 }
 
 /// The key that a listing with `encoding-type=url` writes. AWS and LocalStack write a blank as `+`, others as `%20`; a
@@ -93,15 +119,15 @@ fn bare(etag: &str) -> String {
 }
 
 /// Reads one object: headers and tags always, the body only if no earlier capture or inject has it.
-async fn capture(cx: &Scope<'_>, sink: &dyn Sink, address: Address, listed: Listed, written: &Written) -> Result<()> {
+async fn capture(cx: &Scope<'_>, sink: &dyn Sink, address: &Address, listed: &Listed, written: &Written) -> Result<()> {
     let Some((_, key)) = address.collection_and_item() else { return Ok(()) };
     let bucket = address.name();
     let fingerprint = listed.fingerprint();
-    let ours = written.find(&address, &listed.etag, listed.size);
+    let ours = written.find(address, &listed.etag, listed.size);
     if let Some(body) = &ours {
-        sink.remember_body(&address, &fingerprint, body);
+        sink.remember_body(address, &fingerprint, body);
     }
-    if let Some(body) = ours.or_else(|| sink.known_body(&address, &fingerprint)) {
+    if let Some(body) = ours.or_else(|| sink.known_body(address, &fingerprint)) {
         let head = cx.client.send(on_object(Method::HEAD, bucket, key), cx.region).await?;
         if bare(head.header("etag").unwrap_or_default()) == listed.etag {
             let tags = tags(cx, bucket, key, &head.headers, quirks::HEAD_COUNTS_TAGS).await?;
@@ -114,7 +140,7 @@ async fn capture(cx: &Scope<'_>, sink: &dyn Sink, address: Address, listed: List
     let unchanged =
         header(&headers, "etag").is_some_and(|etag| bare(etag) == listed.etag) && body.size() == listed.size;
     if unchanged && listed.is_settled() {
-        sink.remember_body(&address, &fingerprint, &body);
+        sink.remember_body(address, &fingerprint, &body);
     }
     let tags = tags(cx, bucket, key, &headers, quirks::GET_COUNTS_TAGS).await?;
     sink.record(address.clone(), record(&headers, tags, body))
