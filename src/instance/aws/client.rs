@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::Url;
@@ -112,12 +112,10 @@ impl Client {
         }
     }
 
-    /// An unsigned request for JSON to one of the emulator's own endpoints; `path` begins with `/` and may have a query.
+    /// An unsigned request to one of the emulator's own endpoints; `path` begins with `/` and may have a query.
     pub async fn plain(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Answer, ApiError> {
         let operation = format!("{method} {path}");
-        let request =
-            self.http.request(method, format!("{}{path}", self.endpoint())).header(ACCEPT, "application/json");
-        let request = request.body(body.unwrap_or_default());
+        let request = self.http.request(method, format!("{}{path}", self.endpoint())).body(body.unwrap_or_default());
         self.execute(request, &operation, limits::INSTANCE_SILENCE).await?.collect().await
     }
 

@@ -37,12 +37,9 @@ pub fn ignored_by_function_update(emulator: Emulator) -> &'static [&'static str]
     }
 }
 
-/// The `MaximumMessageSize` that a new queue has: AWS's of 2025, or fakecloud's, which is AWS's former one.
-pub fn sqs_message_size(emulator: Emulator) -> &'static str {
-    match emulator {
-        Emulator::Fakecloud => "262144",
-        _ => "1048576",
-    }
+/// Whether setting some attributes of a queue takes its policy away unless it is among them (moto 5.2.5).
+pub fn sqs_set_drops_policy(emulator: Emulator) -> bool {
+    emulator == Emulator::Moto
 }
 
 /// Emulators whose answer to GetObject counts the object's tags, so that no count means no tags. Measured: all four.

@@ -59,9 +59,8 @@ def sqs():
         "Resource": arn + "orders",
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    attempt(queues.set_queue_attributes, QueueUrl=orders, Attributes={"Policy": policy})
     redrive = json.dumps({"deadLetterTargetArn": arn + "zz-dead", "maxReceiveCount": 3})
-    attempt(queues.set_queue_attributes, QueueUrl=orders, Attributes={"RedrivePolicy": redrive})
+    attempt(queues.set_queue_attributes, QueueUrl=orders, Attributes={"RedrivePolicy": redrive, "Policy": policy})
     allow = json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": [arn + "orders"]})
     attempt(queues.set_queue_attributes, QueueUrl=dead, Attributes={"RedriveAllowPolicy": allow})
     for body in ["plain", "plain", "ünïcödé \U0001f980 \u2028 \t\n end", '{"json": [1, 2.50, null]}', " spaces ", "<&>\"'"]:

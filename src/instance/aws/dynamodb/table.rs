@@ -8,7 +8,9 @@ use super::API;
 use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::error::Result;
-use crate::instance::aws::{ApiError, Scope, items, tags};
+use crate::instance::aws::{Api, ApiError, Scope, items, tags};
+
+const KMS: Api = Api::json("kms", "TrentService", "1.1");
 
 /// The key that AWS uses if nobody names one.
 const OWN_KEY: &str = "alias/aws/dynamodb";
@@ -50,7 +52,7 @@ pub(super) async fn record(cx: &Scope<'_>, live: &Json) -> Result<Record> {
     let stream = &live["StreamSpecification"];
     let streams = stream["StreamEnabled"] == true;
     set("StreamViewType", stream["StreamViewType"].as_str().filter(|_| streams).map(Value::text));
-    set("SSESpecification", sealed(cx, &live["SSEDescription"]));
+    set("SSESpecification", sealed(cx, &live["SSEDescription"]).await?);
     let class = live["TableClassSummary"]["TableClass"].as_str();
     set("TableClass", class.filter(|class| *class != "STANDARD").map(Value::text));
     set("DeletionProtectionEnabled", (live["DeletionProtectionEnabled"] == true).then_some(Value::Bool(true)));
@@ -113,16 +115,24 @@ fn index_value(index: &Json, provisioned: bool) -> Value {
     Value::Map(fields)
 }
 
-/// Encryption with a key in KMS; with AWS's own key for tables it is not named, since each instance has another.
-fn sealed(cx: &Scope<'_>, sse: &Json) -> Option<Value> {
+/// Encryption with a key in KMS. The one that AWS makes for all tables is not named: each instance has another.
+async fn sealed(cx: &Scope<'_>, sse: &Json) -> Result<Option<Value>> {
     if !matches!(sse["Status"].as_str(), Some("ENABLED" | "ENABLING")) {
-        return None;
+        return Ok(None);
     }
     let mut fields = BTreeMap::from([("SSEType".to_owned(), Value::text(sse["SSEType"].as_str().unwrap_or("KMS")))]);
     if let Some(key) = sse["KMSMasterKeyArn"].as_str().filter(|key| !key.ends_with(OWN_KEY)) {
-        fields.insert("KMSMasterKeyId".to_owned(), Value::text(cx.portable_text(key)));
+        let answer = cx.json(&KMS, "DescribeKey", json!({"KeyId": key})).await;
+        let is_own = match answer {
+            Ok(answer) => answer["KeyMetadata"]["KeyManager"] == "AWS",
+            Err(error) if error.is_gone() => return Err(error.into()),
+            Err(_) => false,
+        };
+        if !is_own {
+            fields.insert("KMSMasterKeyId".to_owned(), Value::text(cx.portable_text(key)));
+        }
     }
-    Some(Value::Map(fields))
+    Ok(Some(Value::Map(fields)))
 }
 
 async fn table_tags(cx: &Scope<'_>, live: &Json) -> Result<Option<Value>> {

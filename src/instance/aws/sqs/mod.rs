@@ -10,7 +10,7 @@ mod peek;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use self::change::Queues;
 use self::message::Peeked;
@@ -19,7 +19,7 @@ use crate::core::content::Contents;
 use crate::core::record::Record;
 use crate::core::value::{Number, Value};
 use crate::error::{Error, Result};
-use crate::instance::aws::{Api, Emulator, Request, Scope, Service, found, items, quirks, refused, tags};
+use crate::instance::aws::{Api, ApiError, Emulator, Request, Scope, Service, found, items, quirks, refused, tags};
 use crate::instance::{Sink, Stage, Step};
 use crate::limits;
 
@@ -189,7 +189,7 @@ fn is_empty(live: &Json) -> bool {
 fn settings(cx: &Scope<'_>, name: &str, live: &Json) -> BTreeMap<String, Value> {
     let sealed = live["KmsMasterKeyId"].as_str().is_some_and(|key| !key.is_empty());
     let mut attributes = BTreeMap::new();
-    for (attribute, default) in defaults(cx, name) {
+    for (attribute, default) in defaults(name) {
         let Some(text) = live[attribute].as_str().filter(|text| !text.is_empty() && *text != default) else { continue };
         // With a key of one's own, instances disagree on whether the queue's own encryption is on; without one, the
         // reuse period may be left over from the key before.
@@ -204,15 +204,10 @@ fn settings(cx: &Scope<'_>, name: &str, live: &Json) -> BTreeMap<String, Value> 
     attributes
 }
 
-/// The attributes that a queue of this name has, with their defaults here.
-fn defaults(cx: &Scope<'_>, name: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let (fifo, emulator) = (is_fifo(name), cx.emulator);
-    SETTABLE.into_iter().filter(move |(attribute, _)| fifo || !FIFO_ONLY.contains(attribute)).map(
-        move |(attribute, default)| match attribute {
-            "MaximumMessageSize" => (attribute, quirks::sqs_message_size(emulator)),
-            _ => (attribute, default),
-        },
-    )
+/// The attributes that a queue of this name has, with their defaults.
+fn defaults(name: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let fifo = is_fifo(name);
+    SETTABLE.into_iter().filter(move |(attribute, _)| fifo || !FIFO_ONLY.contains(attribute))
 }
 
 /// The record of a redrive policy. Instances give the count as they were given it: as a number or as text.
@@ -277,8 +272,12 @@ async fn apply_queue(cx: &Scope<'_>, name: &str, before: Option<&Record>, after:
             answer["QueueUrl"].as_str().unwrap_or_default().to_owned()
         }
     };
-    // Not at creation: moto forgets a policy that comes with it.
-    set(cx, &url, changed(cx, name, before, after)).await?;
+    // Not at creation: moto forgets a policy that comes with it. And from what is there, not from what was: a new queue
+    // of fakecloud's has another message size than AWS's.
+    let request = json!({"QueueUrl": url, "AttributeNames": ["All"]});
+    let live = cx.json(&API, "GetQueueAttributes", request).await?;
+    let live = settings(cx, name, &live["Attributes"]);
+    set(cx, &url, changed(cx, name, &live, after)).await?;
     let (put, removed) = tags::changes(before.and_then(|b| b.attributes.get("Tags")), after.attributes.get("Tags"));
     if !removed.is_empty() {
         cx.json(&API, "UntagQueue", json!({"QueueUrl": url, "TagKeys": removed})).await.map_err(refused)?;
@@ -290,12 +289,12 @@ async fn apply_queue(cx: &Scope<'_>, name: &str, before: Option<&Record>, after:
     Ok(())
 }
 
-/// The attributes to set to get from one record to the other.
-fn changed(cx: &Scope<'_>, name: &str, before: Option<&Record>, after: &Record) -> Vec<(&'static str, String)> {
+/// The attributes to set to get from what is there to the record.
+fn changed(cx: &Scope<'_>, name: &str, live: &BTreeMap<String, Value>, after: &Record) -> Vec<(&'static str, String)> {
     let mut changed = Vec::new();
-    for (attribute, default) in defaults(cx, name) {
+    for (attribute, default) in defaults(name) {
         let wanted = after.attributes.get(attribute);
-        if before.and_then(|before| before.attributes.get(attribute)) == wanted {
+        if live.get(attribute) == wanted {
             continue;
         }
         // Setting the queue's own encryption takes its key away.
@@ -318,21 +317,30 @@ async fn set(cx: &Scope<'_>, url: &str, changed: Vec<(&'static str, String)>) ->
     if changed.is_empty() {
         return Ok(());
     }
-    let all: BTreeMap<_, _> = changed.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let request =
-        |attributes: Json| cx.json(&API, "SetQueueAttributes", json!({"QueueUrl": url, "Attributes": attributes}));
-    match request(json!(all)).await {
-        Ok(_) => return Ok(()),
+    let all = changed.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+    match set_attributes(cx, url, all).await {
         Err(error) if (400..500).contains(&error.status) => {}
-        Err(error) => return Err(error.into()),
+        done => return done.map_err(Error::from),
     }
-    for (name, text) in &changed {
-        match request(json!({*name: text})).await {
+    for (name, text) in changed {
+        let one = Map::from_iter([(name.to_owned(), json!(text))]);
+        match set_attributes(cx, url, one).await {
             Err(error) if (400..500).contains(&error.status) => tracing::info!(%error, name, "not set"),
-            other => drop(other?),
+            done => done?,
         }
     }
     Ok(())
+}
+
+async fn set_attributes(cx: &Scope<'_>, url: &str, mut attributes: Map<String, Json>) -> Result<(), ApiError> {
+    if quirks::sqs_set_drops_policy(cx.emulator) && !attributes.contains_key("Policy") {
+        let request = json!({"QueueUrl": url, "AttributeNames": ["All"]});
+        let live = cx.json(&API, "GetQueueAttributes", request).await?;
+        if let Some(policy) = live["Attributes"]["Policy"].as_str() {
+            attributes.insert("Policy".to_owned(), policy.into());
+        }
+    }
+    cx.json(&API, "SetQueueAttributes", json!({"QueueUrl": url, "Attributes": attributes})).await.map(drop)
 }
 
 async fn apply_redrive(cx: &Scope<'_>, name: &str, after: Option<&Record>) -> Result<()> {
@@ -343,9 +351,8 @@ async fn apply_redrive(cx: &Scope<'_>, name: &str, after: Option<&Record>) -> Re
         };
     };
     let text = after.map(|record| cx.document_text(&Value::Map(record.attributes.clone()))).unwrap_or_default();
-    let request = json!({"QueueUrl": url, "Attributes": {"RedrivePolicy": text}});
-    cx.json(&API, "SetQueueAttributes", request).await.map_err(refused)?;
-    Ok(())
+    let redrive = Map::from_iter([("RedrivePolicy".to_owned(), text.into())]);
+    set_attributes(cx, &url, redrive).await.map_err(refused)
 }
 
 /// The URL of the queue of this name, if there is one.

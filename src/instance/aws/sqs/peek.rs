@@ -83,8 +83,9 @@ async fn ministack(cx: &Scope<'_>, url: &str) -> Result<Vec<Peeked>, ApiError> {
 
 async fn localstack(cx: &Scope<'_>, url: &str) -> Result<Vec<Peeked>, ApiError> {
     let path = format!("/_aws/sqs/messages?QueueUrl={}&ShowInvisible=true&ShowDelayed=true", encode(url));
-    let answer = cx.client.plain(Method::GET, &path, None).await?.json()?;
-    let messages = items(&answer["ReceiveMessageResponse"]["ReceiveMessageResult"]["Message"]).iter().map(|message| {
+    // In XML, not JSON: LocalStack's JSON lacks blanks at either end of a text.
+    let answer = cx.client.plain(Method::GET, &path, None).await?.xml()?;
+    let messages = items(&answer["ReceiveMessageResult"]["Message"]).iter().map(|message| {
         let (attributes, system) = (by_name(&message["MessageAttribute"]), by_name(&message["Attribute"]));
         let sequence = system["SequenceNumber"].as_str().and_then(|number| number.parse::<u128>().ok());
         (sequence, peeked(&message["Body"], &attributes, &system))
