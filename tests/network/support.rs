@@ -70,13 +70,22 @@ pub const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 
 /// Starts node `number`, which takes `members` for its team.
 pub async fn node(number: u8, members: &[u8], listen: &[&str], fixed: Vec<Multiaddr>) -> Node {
+    start(number, members, listen, fixed, false).await
+}
+
+/// The same, found and finding by multicast.
+pub async fn node_on_lan(number: u8, members: &[u8], listen: &str) -> Node {
+    start(number, members, &[listen], vec![], true).await
+}
+
+async fn start(number: u8, members: &[u8], listen: &[&str], fixed: Vec<Multiaddr>, mdns: bool) -> Node {
     let home = tempfile::tempdir().unwrap();
     let fake = Arc::new(Fake::default());
     fake.members.lock().unwrap().extend(members.iter().map(|number| secret(*number).author()));
     let config = Config {
         secret: secret(number),
         listen: listen.iter().map(|address| parse_address(address).unwrap()).collect(),
-        mdns: false,
+        mdns,
         fixed,
         known: vec![],
         cache: home.path().join("transfer"),

@@ -7,7 +7,7 @@ use peapod::error::Kind;
 use peapod::limits;
 use peapod::net::{GetFailure, Standing};
 
-use crate::support::{QUIC, TCP, node, noise, secret, until};
+use crate::support::{QUIC, TCP, node, node_on_lan, noise, secret, until};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -196,4 +196,14 @@ async fn damaged_and_missing_packs_are_told_apart_from_lost_connections() {
     assert_eq!(bob.net.get(&alice.author(), hash, &[0..100]).await.end, Err(GetFailure::NotHeld));
     alice.net.stop().await;
     assert_eq!(bob.net.get(&alice.author(), hash, &[0..100]).await.end, Err(GetFailure::Lost));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn teammates_on_one_lan_find_each_other_without_an_address() {
+    let any = "/ip4/0.0.0.0/tcp/0";
+    let alice = node_on_lan(1, &[2], any).await;
+    let bob = node_on_lan(2, &[1], any).await;
+    let eve = node_on_lan(66, &[1, 2], any).await;
+    until("they meet", || bob.net.members() == [alice.author()] && alice.net.members() == [bob.author()]).await;
+    assert!(!alice.net.members().contains(&eve.author()));
 }
