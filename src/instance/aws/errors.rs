@@ -8,6 +8,9 @@ use serde_json::Value as Json;
 use super::xml;
 use crate::error::Error;
 
+/// Characters of an instance's own words that are passed on: some answer with a whole traceback.
+const REASON: usize = 300;
+
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
@@ -137,7 +140,7 @@ pub fn refused(error: ApiError) -> Error {
 /// Code and message of a failure's body, in any of the protocols; empty where it holds none.
 fn read(body: &[u8]) -> (String, String) {
     let text = |json: &Json, names: &[&str]| {
-        names.iter().find_map(|name| json[*name].as_str()).unwrap_or_default().chars().take(2000).collect::<String>()
+        names.iter().find_map(|name| json[*name].as_str()).unwrap_or_default().chars().take(REASON).collect::<String>()
     };
     if let Ok(json) = serde_json::from_slice::<Json>(body) {
         return (text(&json, &["__type", "code", "Code"]), text(&json, &["message", "Message", "errorMessage"]));
@@ -148,7 +151,7 @@ fn read(body: &[u8]) -> (String, String) {
             let error = error.unwrap_or(&root);
             (text(error, &["Code"]), text(error, &["Message"]))
         }
-        Err(_) => (String::new(), String::from_utf8_lossy(body).trim().chars().take(200).collect()),
+        Err(_) => (String::new(), String::from_utf8_lossy(body).trim().chars().take(REASON).collect()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Aws`]: all services of one endpoint as one [`Instance`].
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::client::Client;
@@ -139,7 +140,8 @@ impl Instance for Aws {
                 && let Some((service, region)) = waiting.next()
             {
                 let selected = &selected;
-                running.push(async move { self.capture_one(service.as_ref(), &region, selected).await });
+                // Boxed: services are deep, and a debug build keeps whole futures on the stack.
+                running.push(async move { self.capture_one(service.as_ref(), &region, selected).await }.boxed());
             }
             match running.next().await {
                 None => return Ok(()),

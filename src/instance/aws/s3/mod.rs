@@ -15,6 +15,7 @@ mod upload;
 mod written;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use serde_json::Value as Json;
 
 use self::written::Written;
@@ -88,11 +89,14 @@ impl Service for S3 {
                 }
             }
         }
-        cx.each(sink, buckets, |address, region| async move {
-            let cx = Scope { region: &region, ..*cx };
-            bucket::capture(&cx, sink, &address).await?;
-            notification::capture(&cx, sink, address.name()).await?;
-            object::capture_all(&cx, sink, &address, &self.written).await
+        cx.each(sink, buckets, |address, region| {
+            async move {
+                let cx = Scope { region: &region, ..*cx };
+                bucket::capture(&cx, sink, &address).await?;
+                notification::capture(&cx, sink, address.name()).await?;
+                object::capture_all(&cx, sink, &address, &self.written).await
+            }
+            .boxed()
         })
         .await
     }
