@@ -115,7 +115,11 @@ async fn capture_secret(cx: &Scope<'_>, sink: &dyn Sink, address: &Address, name
         attributes.insert("ResourcePolicy".to_owned(), cx.document(text));
     }
     sink.record(address.clone(), Record::new(attributes))?;
-    for (id, stages) in staged(&live) {
+    for (id, mut stages) in staged(&live) {
+        stages.remove(HELD);
+        if stages.is_empty() {
+            continue;
+        }
         let request = json!({"SecretId": name, "VersionId": id});
         let Some(version) = found(cx.json(&API, "GetSecretValue", request).await)? else { continue };
         // ministack makes a version without a value with every secret that has none.
@@ -207,8 +211,9 @@ async fn delete(cx: &Scope<'_>, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Brings one version to its value and stages, and leaves every other version the stages it has: so versions may come
-/// in any order. When [`CURRENT`] moves, an instance moves [`PREVIOUS`] by itself; that is taken back.
+/// Brings one version to its value and stages, and leaves every other version the stages it has, so that versions may
+/// come in any order. What an instance does to the others by itself is taken back: all move [`PREVIOUS`] when
+/// [`CURRENT`] moves, and moto takes other stages away with it.
 async fn apply_version(cx: &Scope<'_>, name: &str, id: &str, after: Option<&Record>) -> Result<()> {
     let Some(live) = describe(cx, name).await? else {
         return match after {
@@ -216,45 +221,47 @@ async fn apply_version(cx: &Scope<'_>, name: &str, id: &str, after: Option<&Reco
             None => Ok(()),
         };
     };
-    let holders = staged(&live);
-    let holder = |stage: &str| holders.iter().find(|(_, stages)| stages.contains(stage)).map(|(id, _)| id.clone());
-    let previous = holder(PREVIOUS);
+    let had = holders(&live);
     let wanted: BTreeSet<String> = match after.and_then(|after| after.attributes.get("VersionStages")) {
         Some(Value::Set(stages)) => stages.iter().filter_map(Value::as_text).map(str::to_owned).collect(),
         _ => BTreeSet::new(),
     };
-    let moves_current = wanted.contains(CURRENT) && holder(CURRENT).as_deref() != Some(id);
-    let held = previous.clone().filter(|previous| moves_current && previous != id);
     // ministack throws a version away as soon as no stage points at it.
-    if let Some(previous) = &held {
-        stage(cx, name, HELD, None, Some(previous)).await?;
+    let moves_current = wanted.contains(CURRENT) && had.get(CURRENT).is_none_or(|holder| holder != id);
+    if let Some(previous) = had.get(PREVIOUS).filter(|previous| moves_current && *previous != id) {
+        stage(cx, name, HELD, had.get(HELD), Some(previous)).await?;
     }
     if let Some(after) = after {
-        let stages = if wanted.is_empty() { BTreeSet::from([HELD.to_owned()]) } else { wanted.clone() };
-        put_value(cx, name, id, after, &stages).await?;
+        put_value(cx, name, id, after, &wanted).await?;
     }
-    // What the put did not do: an instance may ignore the stages of a version that it has already.
-    let now = staged(&describe(cx, name).await?.unwrap_or_default());
-    let holder = |stage: &str| now.iter().find(|(_, stages)| stages.contains(stage)).map(|(id, _)| id.clone());
-    for wanted in wanted.iter().filter(|wanted| holder(wanted).as_deref() != Some(id)) {
-        stage(cx, name, wanted, holder(wanted).as_deref(), Some(id)).await?;
+    // An instance may ignore the stages of a version that it has already.
+    let now = holders(&describe(cx, name).await?.unwrap_or_default());
+    if wanted.contains(CURRENT) && now.get(CURRENT).is_none_or(|holder| holder != id) {
+        stage(cx, name, CURRENT, now.get(CURRENT), Some(id)).await?;
     }
-    let surplus = now.get(id).into_iter().flatten().filter(|have| !wanted.contains(*have));
+    let now = holders(&describe(cx, name).await?.unwrap_or_default());
+    let mut belongs: BTreeMap<&str, &str> =
+        had.iter().filter(|(_, holder)| *holder != id).map(|(s, h)| (s.as_str(), h.as_str())).collect();
+    belongs.extend(wanted.iter().map(|stage| (stage.as_str(), id)));
     // AWSCURRENT can't be taken away, only given to another version, whose own step does it.
-    for surplus in surplus.filter(|have| *have != CURRENT && *have != PREVIOUS) {
-        stage(cx, name, surplus, Some(id), None).await?;
+    let stages: BTreeSet<&str> = now.keys().map(String::as_str).chain(belongs.keys().copied()).collect();
+    for label in stages.into_iter().filter(|label| *label != CURRENT && *label != HELD) {
+        let (from, to) = (now.get(label), belongs.get(label).copied());
+        if from.map(String::as_str) != to {
+            stage(cx, name, label, from, to).await?;
+        }
     }
-    let now = staged(&describe(cx, name).await?.unwrap_or_default());
-    let strayed = now.iter().find(|(_, stages)| stages.contains(PREVIOUS)).map(|(id, _)| id.clone());
-    let belongs =
-        if wanted.contains(PREVIOUS) { Some(id.to_owned()) } else { previous.filter(|previous| previous != id) };
-    if strayed != belongs {
-        stage(cx, name, PREVIOUS, strayed.as_deref(), belongs.as_deref()).await?;
+    match now.get(HELD) {
+        Some(held) => stage(cx, name, HELD, Some(held), None).await,
+        None => Ok(()),
     }
-    if let Some(previous) = &held {
-        stage(cx, name, HELD, Some(previous), None).await?;
-    }
-    Ok(())
+}
+
+/// Which version each stage points at.
+fn holders(live: &Json) -> BTreeMap<String, String> {
+    let pairs =
+        staged(live).into_iter().flat_map(|(id, stages)| stages.into_iter().map(move |stage| (stage, id.clone())));
+    pairs.collect()
 }
 
 async fn put_value(cx: &Scope<'_>, name: &str, id: &str, after: &Record, stages: &BTreeSet<String>) -> Result<()> {
@@ -269,9 +276,9 @@ async fn put_value(cx: &Scope<'_>, name: &str, id: &str, after: &Record, stages:
 }
 
 /// Moves a stage from one version to another, or takes or gives it.
-async fn stage(cx: &Scope<'_>, name: &str, stage: &str, from: Option<&str>, to: Option<&str>) -> Result<()> {
+async fn stage(cx: &Scope<'_>, name: &str, stage: &str, from: Option<&String>, to: Option<&str>) -> Result<()> {
     let mut request = json!({"SecretId": name, "VersionStage": stage});
-    for (field, id) in [("RemoveFromVersionId", from), ("MoveToVersionId", to)] {
+    for (field, id) in [("RemoveFromVersionId", from.map(String::as_str)), ("MoveToVersionId", to)] {
         if let Some(id) = id {
             request[field] = id.into();
         }

@@ -122,17 +122,25 @@ async fn sealed(cx: &Scope<'_>, sse: &Json) -> Result<Option<Value>> {
     }
     let mut fields = BTreeMap::from([("SSEType".to_owned(), Value::text(sse["SSEType"].as_str().unwrap_or("KMS")))]);
     if let Some(key) = sse["KMSMasterKeyArn"].as_str().filter(|key| !key.ends_with(OWN_KEY)) {
-        let answer = cx.json(&KMS, "DescribeKey", json!({"KeyId": key})).await;
-        let is_own = match answer {
-            Ok(answer) => answer["KeyMetadata"]["KeyManager"] == "AWS",
-            Err(error) if error.is_gone() => return Err(error.into()),
-            Err(_) => false,
+        let own = match (key_metadata(cx, key).await?, key_metadata(cx, OWN_KEY).await?) {
+            (Some(key), _) if key["KeyManager"] == "AWS" => true,
+            // moto makes it as a user's.
+            (_, Some(own)) => own["Arn"] == key,
+            _ => false,
         };
-        if !is_own {
+        if !own {
             fields.insert("KMSMasterKeyId".to_owned(), Value::text(cx.portable_text(key)));
         }
     }
     Ok(Some(Value::Map(fields)))
+}
+
+async fn key_metadata(cx: &Scope<'_>, key: &str) -> Result<Option<Json>> {
+    match cx.json(&KMS, "DescribeKey", json!({"KeyId": key})).await {
+        Ok(mut answer) => Ok(Some(answer["KeyMetadata"].take())),
+        Err(error) if error.is_gone() => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 async fn table_tags(cx: &Scope<'_>, live: &Json) -> Result<Option<Value>> {
