@@ -8,6 +8,7 @@
 
 mod bucket;
 mod empty;
+mod headers;
 mod notification;
 mod object;
 mod subresource;

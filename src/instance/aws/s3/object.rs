@@ -9,9 +9,8 @@ use reqwest::header::HeaderMap;
 use serde_json::Value as Json;
 
 use super::super::quirks;
-use super::super::request::encode;
-use super::super::{ApiError, Method, Request, Scope, bodies, items, tags};
-use super::subresource::tagging;
+use super::super::{ApiError, Method, Scope, bodies, items, tags};
+use super::headers::{DEFAULTS, HEADERS, METADATA, METADATA_PREFIX, TAGGING, retag};
 use super::written::Written;
 use super::{OBJECT, cause, on_bucket, on_object, upload};
 use crate::core::address::Address;
@@ -20,23 +19,6 @@ use crate::core::record::{Body, Record};
 use crate::core::value::Value;
 use crate::error::Result;
 use crate::instance::{Sink, Step};
-
-/// Headers that are part of an object, and the attributes they are.
-const HEADERS: [(&str, &str); 8] = [
-    ("content-type", "ContentType"),
-    ("content-encoding", "ContentEncoding"),
-    ("cache-control", "CacheControl"),
-    ("content-disposition", "ContentDisposition"),
-    ("content-language", "ContentLanguage"),
-    ("expires", "Expires"),
-    ("x-amz-website-redirect-location", "WebsiteRedirectLocation"),
-    ("x-amz-storage-class", "StorageClass"),
-];
-const METADATA: &str = "Metadata";
-const METADATA_PREFIX: &str = "x-amz-meta-";
-const TAGGING: &str = "Tagging";
-/// What an object has when nobody said: not recorded.
-const DEFAULTS: [(&str, &str); 2] = [("ContentType", "binary/octet-stream"), ("StorageClass", "STANDARD")];
 
 /// An object whose date is younger may still be overwritten within the same tick of the instance's clock.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -195,28 +177,6 @@ fn without_aws_chunked(encoding: &str) -> String {
     kept.join(", ")
 }
 
-/// A request that creates an object, with everything of it but its bytes.
-pub(super) fn creating(request: Request, attributes: &BTreeMap<String, Value>) -> Request {
-    let mut request = request;
-    let text = |name: &str| attributes.get(name).and_then(Value::as_text);
-    for (name, attribute) in HEADERS {
-        let default = DEFAULTS.iter().find(|(of, _)| *of == attribute).map(|(_, default)| *default);
-        if let Some(value) = text(attribute).or(default.filter(|_| name == "content-type")) {
-            request = request.header(name, value);
-        }
-    }
-    for (name, value) in tags::pairs(attributes.get(METADATA)) {
-        request = request.header(&format!("{METADATA_PREFIX}{name}"), &value);
-    }
-    // A blank is %20 and not +: fakecloud 0.51 keeps a plus.
-    let tags = tags::pairs(attributes.get(TAGGING));
-    if !tags.is_empty() {
-        let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
-        request = request.header("x-amz-tagging", &pairs.join("&"));
-    }
-    request
-}
-
 /// Writes, retags or deletes an object.
 pub(super) async fn apply(
     cx: &Scope<'_>,
@@ -246,19 +206,6 @@ pub(super) async fn apply(
         None => tracing::debug!(address = %step.address, "no ETag for what was written"),
     }
     Ok(())
-}
-
-/// Sets the object's tags to what the attributes say.
-pub(super) async fn retag(
-    cx: &Scope<'_>,
-    bucket: &str,
-    key: &str,
-    attributes: &BTreeMap<String, Value>,
-) -> Result<(), ApiError> {
-    let tags = tags::pairs(attributes.get(TAGGING));
-    let method = if tags.is_empty() { Method::DELETE } else { Method::PUT };
-    let request = on_object(method, bucket, key).query("tagging", "");
-    cx.run(if tags.is_empty() { request } else { request.body_document(tagging(&tags)) }).await
 }
 
 fn only_tags_differ(before: &Record, after: &Record) -> bool {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::super::{Method, Request, Scope, escape};
-use super::object::{creating, retag};
+use super::headers::{creating, retag};
 use super::on_object;
 use crate::core::content::{ContentReader, Contents};
 use crate::core::record::Body;
