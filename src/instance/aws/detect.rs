@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use futures::future;
-
 use super::client::Client;
 use super::errors::ApiError;
 use super::quirks::Emulator;
-use super::request::{Answer, Api, Method, Request};
+use super::request::{Api, Method, Request};
 use super::sign::DEFAULT_REGION;
 use crate::error::{Error, Result};
 
 const STS: Api = Api::query("sts", "2011-06-15");
 
-/// How long an emulator may take to say who it is. LocalStack loads a service on its first call, which takes seconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long an emulator may take to say who it is. LocalStack loads STS on the first call, which took over 20 seconds on
+/// a busy machine of two cores.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// The make, version and caller's account of whoever answers.
 pub(super) struct Detected {
@@ -33,38 +32,7 @@ pub(super) async fn detect(client: &Client) -> Result<Detected> {
 }
 
 async fn ask(client: &Client) -> Result<Detected> {
-    let get = async |path: &'static str| client.plain(Method::GET, path, None).await;
-    let (ministack, localstack, fakecloud, moto) = future::join4(
-        get("/_ministack/health"),
-        get("/_localstack/info"),
-        get("/_fakecloud/health"),
-        get("/moto-api/config"),
-    )
-    .await;
-    for answer in [&ministack, &localstack, &fakecloud, &moto] {
-        if let Err(error) = answer
-            && error.is_gone()
-        {
-            return Err(nobody(client, error));
-        }
-    }
-    let version = |answer: &Result<Answer, ApiError>, proof: &str| -> Option<String> {
-        let json = answer.as_ref().ok()?.json().ok()?;
-        json.get(proof)?;
-        Some(json["version"].as_str().unwrap_or_default().to_owned())
-    };
-    let (emulator, version) = if let Some(version) = version(&ministack, "edition") {
-        (Emulator::Ministack, version)
-    } else if let Some(version) = version(&fakecloud, "services") {
-        (Emulator::Fakecloud, version)
-    } else if let Some(version) = version(&localstack, "version") {
-        (Emulator::LocalStack, version)
-    } else if version(&moto, "batch").is_some() {
-        // moto tells its version nowhere.
-        (Emulator::Moto, String::new())
-    } else {
-        (Emulator::Other, String::new())
-    };
+    let (emulator, version) = make(client).await?;
     let request = Request::form(&STS, "GetCallerIdentity", &[]);
     let identity = client.send(request, DEFAULT_REGION).await.and_then(|answer| answer.xml());
     let identity = identity.map_err(|error| {
@@ -79,6 +47,32 @@ async fn ask(client: &Client) -> Result<Detected> {
             .hint("peapod needs an emulator that answers sts GetCallerIdentity")
     })?;
     Ok(Detected { emulator, version, account })
+}
+
+/// The make, by the endpoints that only it has. LocalStack comes first: it takes the others' endpoints for buckets, and
+/// would load S3 to say that there is none.
+async fn make(client: &Client) -> Result<(Emulator, String)> {
+    const PROOFS: [(Emulator, &str, &str); 4] = [
+        (Emulator::LocalStack, "/_localstack/info", "version"),
+        (Emulator::Ministack, "/_ministack/health", "edition"),
+        (Emulator::Fakecloud, "/_fakecloud/health", "services"),
+        // It tells its version nowhere.
+        (Emulator::Moto, "/moto-api/config", "batch"),
+    ];
+    for (emulator, path, proof) in PROOFS {
+        match client.plain(Method::GET, path, None).await {
+            Err(error) if error.is_gone() => return Err(nobody(client, &error)),
+            Err(_) => {}
+            Ok(answer) => {
+                if let Ok(json) = answer.json()
+                    && json.get(proof).is_some()
+                {
+                    return Ok((emulator, json["version"].as_str().unwrap_or_default().to_owned()));
+                }
+            }
+        }
+    }
+    Ok((Emulator::Other, String::new()))
 }
 
 fn nobody(client: &Client, error: &ApiError) -> Error {
