@@ -29,12 +29,16 @@ pub struct Captured {
     pub marks: BTreeMap<String, String>,
     /// What was selected.
     pub selector: Selector,
+    /// The regions that were asked.
+    pub regions: Vec<String>,
 }
 
 impl Captured {
     /// Whether the absence of a record at this address means that it is not there.
     pub fn proves_absence(&self, address: &Address) -> bool {
-        self.selector.matches(address) && !self.skipped.iter().any(|skip| skip.covers(address.parts()))
+        self.selector.matches(address)
+            && self.regions.iter().any(|region| region == address.region())
+            && !self.skipped.iter().any(|skip| skip.covers(address.parts()))
     }
 }
 
@@ -62,7 +66,13 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
     for skip in &found.skipped {
         events.warn(format!("not captured: {}: {}", skip.prefix.join("/"), skip.reason)).await;
     }
-    Ok(Captured { root, skipped: found.skipped, marks: found.marks, selector: selector.clone() })
+    Ok(Captured {
+        root,
+        skipped: found.skipped,
+        marks: found.marks,
+        selector: selector.clone(),
+        regions: instance.regions(),
+    })
 }
 
 #[derive(Default)]

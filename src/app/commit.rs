@@ -107,8 +107,7 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
                 Err(error) => {
                     store.update(&[versions::keep_snapshot(pod, &name)])?;
                     return Err(error.hint(format!(
-                        "the snapshot is kept as {pod}@{}; settle with `peapod merge {pod} {} {} --on-conflict pod|instance`",
-                        name.short(),
+                        "the snapshot is kept as {pod}@{0}: `peapod merge {pod} @{0} @{1} --prefer a` lets it win, `--prefer b` the head",
                         name.short(),
                         head.short()
                     )));

@@ -90,6 +90,9 @@ pub trait Instance: Send + Sync {
     /// Who answers there. [`crate::error::Kind::NotFound`] when nobody does.
     async fn identify(&self) -> Result<Identity>;
 
+    /// The regions that a capture asks: what lies in another is not gone because a capture does not show it.
+    fn regions(&self) -> Vec<String>;
+
     /// Reads everything selected into `sink` without changing the instance.
     ///
     /// Fails only when the instance is gone; a call that fails costs its resource, said by [`Sink::skip`].

@@ -116,6 +116,12 @@ impl Instance for Aws {
         Ok(Identity { emulator: emulator.name().to_owned(), version, account, services })
     }
 
+    fn regions(&self) -> Vec<String> {
+        let mut asked = regions(self.client.home_region());
+        asked.push(GLOBAL_REGION.to_owned());
+        asked
+    }
+
     async fn capture(&self, selector: &Selector, sink: &dyn Sink) -> Result<()> {
         let selected = Selected { selector, sink };
         let regions = regions(self.client.home_region());
