@@ -69,7 +69,7 @@ fn differences(first: &Captured, second: &Captured) -> BTreeSet<String> {
 }
 
 /// What a make does not keep of [`STATE`], wherever it comes from. README's table says the same.
-fn not_kept(make: Make) -> BTreeSet<String> {
+pub(crate) fn not_kept(make: Make) -> BTreeSet<String> {
     let lines: &[&str] = match make {
         Make::Ministack => &[],
         Make::Moto => &[

@@ -87,7 +87,7 @@ fn lines(lines: &[&str]) -> BTreeSet<String> {
 }
 
 /// What a make does not keep of [`STATE`], wherever it comes from. README's table says the same.
-fn not_kept(make: Make) -> BTreeSet<String> {
+pub(crate) fn not_kept(make: Make) -> BTreeSet<String> {
     lines(match make {
         Make::Moto => &["everything: TableClass", "zz-dead: RedriveAllowPolicy"],
         Make::Ministack | Make::LocalStack | Make::Fakecloud => &[],
