@@ -16,7 +16,7 @@ use crate::error::{Kind, Result};
 use crate::instance::{Instance, Stage, Step};
 use crate::limits;
 use crate::tree::{self, Change};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 /// A plan: three trees and how to go from one to another.
 #[derive(Debug, Clone)]
@@ -120,6 +120,7 @@ struct Run<'a> {
 struct State {
     done: Done,
     refused: BTreeSet<Address>,
+    failed: bool,
 }
 
 impl<'a> Run<'a> {
@@ -136,11 +137,18 @@ impl<'a> Run<'a> {
         let changes = tree::diff(&*self.app.store, &self.plan.from, &self.plan.to)?;
         let wanted = changes.filter(|change| !matches!(change, Ok(change) if !phase.has(self.instance, change)));
         let this = &*self;
-        futures::stream::iter(wanted)
-            .map(|change| async move { this.change(change?).await })
-            .buffer_unordered(limits::INSTANCE_REQUESTS)
-            .try_collect::<()>()
-            .await
+        let mut steps = futures::stream::iter(wanted)
+            .map(|change| async move { if this.state().failed { Ok(()) } else { this.change(change?).await } })
+            .buffer_unordered(limits::INSTANCE_REQUESTS);
+        // After a failure nothing new is begun, but what is under way ends before anybody looks at the instance again.
+        let mut failure = None;
+        while let Some(done) = steps.next().await {
+            if let Err(error) = done {
+                this.state().failed = true;
+                failure.get_or_insert(error);
+            }
+        }
+        failure.map_or(Ok(()), Err)
     }
 
     async fn change(&self, change: Change) -> Result<()> {

@@ -115,8 +115,13 @@ impl Sink for TreeSink<'_> {
 
     fn skip(&self, skip: Skip) {
         let mut found = self.found();
-        if !found.skipped.contains(&skip) && found.skipped.len() < limits::SKIPS {
-            found.skipped.push(skip);
+        if found.skipped.len() < limits::SKIPS {
+            if !found.skipped.contains(&skip) {
+                found.skipped.push(skip);
+            }
+        } else if found.skipped.len() == limits::SKIPS {
+            // Whatever comes now may lie anywhere: nothing that is absent is proof of anything.
+            found.skipped.push(Skip { prefix: vec![], reason: "too many failures to name".to_owned() });
         }
     }
 

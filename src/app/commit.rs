@@ -78,7 +78,7 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
     let store = &*app.store;
     let pod = &request.pod;
     let head = local_head(store, pod)?;
-    let memory = Memory::read(app, url, pod)?.filter(|memory| memory.is_of(captured));
+    let memory = Memory::of(store, url, pod, captured)?;
     let snapshot = match (&memory, &head) {
         (Some(memory), _) => {
             let root = Version::read(store, &memory.version)?.root;

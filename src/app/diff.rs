@@ -113,7 +113,7 @@ async fn live(app: &App, cx: &Context, version: &Version, selector: &Selector, e
     let store = &*app.store;
     let instance = cx.connect(None, events).await?;
     let captured = capture(app, &*instance, selector, events).await?;
-    let memory = Memory::read(app, instance.url(), &version.pod)?.filter(|memory| memory.is_of(&captured));
+    let memory = Memory::of(store, instance.url(), &version.pod, &captured)?;
     if let Some(memory) = memory {
         return memory.live(store, &Version::read(store, &memory.version)?.root, &captured);
     }

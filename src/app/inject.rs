@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::journal;
 use crate::app::put::{self, Options};
 use crate::app::resolve::resolve;
 use crate::app::state::App;
@@ -48,6 +49,9 @@ pub async fn run(app: &App, cx: &Context, request: Inject, events: &Events) -> R
         only_news: false,
     };
     let instance = cx.connect(request.wait, events).await?;
+    if request.dry_run {
+        journal::require_none(app, instance.url())?;
+    }
     let prepared = put::prepare(app, &*instance, &version, options, events).await?;
     if request.dry_run {
         return prepared.dry_run(app, &*instance);

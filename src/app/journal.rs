@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::app::apply::{self, Plan};
 use crate::app::capture::{Captured, capture};
 use crate::app::memory::Memory;
+use crate::app::views::Lost;
 use crate::app::{App, Events};
+use crate::core::address::Address;
 use crate::core::codec::{self, Format};
 use crate::core::name::Name;
 use crate::core::select::Selector;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::instance::Instance;
 use crate::store::{Store, Table, Write};
 use crate::tree;
@@ -54,15 +56,38 @@ impl Journal {
     /// Puts back what the plan has touched: whatever stands at its addresses now becomes what stood there before.
     pub async fn roll_back(&self, app: &App, instance: &dyn Instance, events: &Events) -> Result<()> {
         let now = capture(app, instance, &Selector::all(), events).await?;
-        if self.before.is_of(&now) {
-            self.restore(app, instance, &now, events).await?;
+        let lost = self.restore(app, instance, &now, events).await?;
+        for lost in &lost {
+            events.warn(format!("could not be put back: {}: {}", lost.address, lost.reason)).await;
         }
-        app.store.update(&[Journal::end(instance.url())])
+        let mut writes = Memory::without_lost(&app.store, instance.url(), &lost)?;
+        writes.push(Journal::end(instance.url()));
+        app.store.update(&writes)
     }
 
-    async fn restore(&self, app: &App, instance: &dyn Instance, now: &Captured, events: &Events) -> Result<()> {
+    /// Whether the instance may be the one that the inject went into. Where the plan itself was to delete all that
+    /// tells instances apart, there is no telling, and putting back is the safer guess.
+    fn may_be_of(&self, store: &Store, now: &Captured) -> Result<bool> {
+        if self.before.is_of(store, now)? {
+            return Ok(true);
+        }
+        for address in self.before.marks.keys().filter_map(|address| Address::parse(address).ok()) {
+            if tree::get(store, &self.to, &address)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn restore(
+        &self,
+        app: &App,
+        instance: &dyn Instance,
+        now: &Captured,
+        events: &Events,
+    ) -> Result<Vec<Lost>> {
         let store = &*app.store;
-        let touched = |address: &crate::core::address::Address| -> Result<bool> {
+        let touched = |address: &Address| -> Result<bool> {
             Ok(tree::get(store, &self.from, address)? != tree::get(store, &self.to, address)?)
         };
         let mut back = tree::diff(store, &now.root, &self.before.echo)?.filter_map(|change| match change {
@@ -80,9 +105,18 @@ impl Journal {
             paused: false,
             skipped: now.skipped.clone(),
         };
-        apply::run_quiet(app, instance, &plan, events).await?;
-        apply::run_acting(app, instance, &plan, events).await?;
-        Ok(())
+        let mut lost = apply::run_quiet(app, instance, &plan, events).await?.lost;
+        lost.extend(apply::run_acting(app, instance, &plan, events).await?.lost);
+        Ok(lost)
+    }
+}
+
+/// Fails where an inject into this instance was cut off: for commands that may not change it.
+pub fn require_none(app: &App, url: &str) -> Result<()> {
+    match app.store.read(Table::Journal, url.as_bytes())? {
+        None => Ok(()),
+        Some(_) => Err(Error::failed(format!("an earlier inject into {url} was cut off"))
+            .hint("any `peapod commit`, `inject` or `undo` there puts back what it changed; then try again")),
     }
 }
 
@@ -91,6 +125,11 @@ impl Journal {
 pub async fn recover(app: &App, instance: &dyn Instance, events: &Events) -> Result<()> {
     let Some(bytes) = app.store.read(Table::Journal, instance.url().as_bytes())? else { return Ok(()) };
     let journal: Journal = codec::decode(&bytes)?;
+    let now = capture(app, instance, &Selector::all(), events).await?;
+    if !journal.may_be_of(&app.store, &now)? {
+        events.warn(format!("{} was restarted after an inject was cut off; nothing to put back", instance.url())).await;
+        return app.store.update(&[Journal::end(instance.url())]);
+    }
     events.warn(format!("an earlier inject into {} was cut off; putting back what it changed", instance.url())).await;
     journal.roll_back(app, instance, events).await.context("can't put back what a cut-off inject had changed")
 }

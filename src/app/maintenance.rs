@@ -9,6 +9,7 @@ use crate::app::events::{Events, Unit};
 use crate::app::reach;
 use crate::app::roots::Roots;
 use crate::app::state::App;
+use crate::core::name::Kind;
 use crate::error::{Error, Result};
 use crate::store::{Checked, Store, Table, Write};
 
@@ -126,7 +127,13 @@ async fn fetch_again(app: &App, events: &Events) -> Result<()> {
     let node = reach::node(app).await?;
     reach::teammates(app, node, REACH, events).await?;
     let roots = Roots::of(app)?;
-    for version in roots.own.iter().chain(&roots.heads) {
+    // One's own versions are fetched without being published: not all of them were ever pushed.
+    for version in &roots.own {
+        if let Err(error) = node.fetch_objects(vec![(Kind::Version, *version)], false, REACH, events).await {
+            events.warn(format!("{}: {}", version.short(), error.chain())).await;
+        }
+    }
+    for version in &roots.heads {
         if let Err(error) = node.fetch(version, false, REACH, events).await {
             events.warn(format!("{}: {}", version.short(), error.chain())).await;
         }

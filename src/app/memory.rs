@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::App;
 use crate::app::capture::Captured;
+use crate::app::views::Lost;
 use crate::core::address::Address;
 use crate::core::carry::carry;
 use crate::core::codec::{self, Format};
@@ -36,9 +36,16 @@ impl Format for Memory {
 }
 
 impl Memory {
-    /// What is remembered of the instance at `url` for `pod`.
-    pub fn read(app: &App, url: &str, pod: &str) -> Result<Option<Memory>> {
-        app.store.read(Table::Memory, &key(url, pod))?.map(|bytes| codec::decode(&bytes)).transpose()
+    /// What is remembered of the instance at `url` for `pod`, if it is still the instance that was captured.
+    pub fn of(store: &Store, url: &str, pod: &str, captured: &Captured) -> Result<Option<Memory>> {
+        match Self::read(store, url, pod)? {
+            Some(memory) if memory.is_of(store, captured)? => Ok(Some(memory)),
+            _ => Ok(None),
+        }
+    }
+
+    fn read(store: &Store, url: &str, pod: &str) -> Result<Option<Memory>> {
+        store.read(Table::Memory, &key(url, pod))?.map(|bytes| codec::decode(&bytes)).transpose()
     }
 
     /// Remembering this, as a change of the store.
@@ -85,17 +92,38 @@ impl Memory {
 
     /// Whether `captured` is of the same instance, or of one that has been restarted or emptied since.
     ///
-    /// One matching mark is proof: resources come and go, but a restarted instance matches none. Where nothing that
-    /// was marked could have been seen, nothing speaks against it either.
-    pub fn is_of(&self, captured: &Captured) -> bool {
-        let mut could_see = false;
-        for (address, mark) in &self.marks {
-            if captured.marks.get(address) == Some(mark) {
-                return true;
-            }
-            could_see |= Address::parse(address).is_ok_and(|address| captured.proves_absence(&address));
+    /// One matching mark is proof: resources come and go, but a restarted instance matches none. Without one, nothing
+    /// that the echo has may be taken for deleted; only where the capture could not have seen any of it is there
+    /// nothing to lose.
+    pub fn is_of(&self, store: &Store, captured: &Captured) -> Result<bool> {
+        if self.marks.iter().any(|(address, mark)| captured.marks.get(address) == Some(mark)) {
+            return Ok(true);
         }
-        !could_see
+        for entry in tree::scan(store, &self.echo, &[])? {
+            if captured.proves_absence(&entry?.address) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Remembering, for every pod, that the instance does not have these addresses although they were put there: what
+    /// it lost is no deletion.
+    pub fn without_lost(store: &Store, url: &str, lost: &[Lost]) -> Result<Vec<Write>> {
+        let mut writes = vec![];
+        for (pod, memory) in Self::of_instance(store, url)? {
+            writes.push(memory.without(store, lost)?.write(url, &pod)?);
+        }
+        Ok(writes)
+    }
+
+    /// The same with the lost addresses taken out of the echo.
+    pub fn without(self, store: &Store, lost: &[Lost]) -> Result<Memory> {
+        let mut keys: Vec<Address> = lost.iter().filter_map(|lost| Address::parse(&lost.address).ok()).collect();
+        keys.sort_by_key(Address::key);
+        keys.dedup();
+        let mut gone = keys.into_iter().map(|address| Ok(Change { address, before: None, after: None }));
+        Ok(Memory { echo: tree::edit(store, &self.echo, &mut gone)?, ..self })
     }
 
     /// The instance's state in full: the version with the change from the echo to the capture made to it.

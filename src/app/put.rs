@@ -15,6 +15,7 @@ use crate::app::undo::UndoEntry;
 use crate::app::versions;
 use crate::app::views::{ConflictView, Counts, InjectOutcome, Lost};
 use crate::app::{App, Events};
+use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::select::{Selection, Selector};
 use crate::core::version::Version;
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::instance::{Instance, Stage};
 use crate::limits;
 use crate::store::{Session, Store};
-use crate::tree;
+use crate::tree::{self, Change};
 
 /// How a version is put into an instance.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Prepared {
     memory: Option<Memory>,
     /// What is known of the instance before the change: the capture, and what was not selected as last seen.
     seen: Memory,
+    /// The state of the instance before, in full.
+    live: Name,
     pod_root: Name,
     /// The version that the instance will stand for afterwards.
     stands_for: Name,
@@ -85,7 +88,7 @@ fn decide(
     let store = &*app.store;
     let version = Version::read(store, name)?;
     versions::require_complete(store, &version.pod, name)?;
-    let memory = Memory::read(app, instance.url(), &version.pod)?.filter(|memory| memory.is_of(&captured));
+    let memory = Memory::of(store, instance.url(), &version.pod, &captured)?;
     let (live, base, contained) = match &memory {
         Some(memory) => {
             let root = Version::read(store, &memory.version)?.root;
@@ -111,8 +114,10 @@ fn decide(
         Some(memory) if older => memory.version,
         _ => *name,
     };
+    // An inject that was asked for tries again what the instance did not take, or took switched off.
+    let from = if options.only_news { live } else { without_what_lacks(store, instance, &live, &captured)? };
     let plan =
-        Plan { actual: captured.root, from: live, to, paused: options.paused, skipped: captured.skipped.clone() };
+        Plan { actual: captured.root, from, to, paused: options.paused, skipped: captured.skipped.clone() };
     let seen = match &memory {
         Some(memory) => Memory {
             version: stands_for,
@@ -124,6 +129,7 @@ fn decide(
     Ok(Prepared {
         version: *name,
         _session: session,
+        live,
         seen,
         pod_root: Version::read(store, &stands_for)?.root,
         stands_for,
@@ -134,6 +140,16 @@ fn decide(
         memory,
         plan,
     })
+}
+
+/// The state of the instance in full, but for what the capture proves is not there, and with what acts as it is.
+fn without_what_lacks(store: &Store, instance: &dyn Instance, live: &Name, captured: &Captured) -> Result<Name> {
+    let mut lacks = tree::diff(store, live, &captured.root)?.filter(|change| match change {
+        Ok(change) if instance.stage(&change.address) == Stage::Acting => change.after.is_some(),
+        Ok(change) => change.after.is_none() && captured.proves_absence(&change.address),
+        Err(_) => true,
+    });
+    tree::edit(store, live, &mut lacks)
 }
 
 impl Prepared {
@@ -290,13 +306,40 @@ impl Prepared {
 
     /// The echo as it would be if the instance held exactly the version it stands for.
     ///
-    /// Where the target differs from the version (a local change that was kept, something not selected), the echo must
-    /// show the version's value: else the next commit would take the local change for the version's own. What the
-    /// instance lost stays lost in the echo: else the next commit would take the loss for a deletion.
+    /// Where a local change was kept, the echo must show the version's value: else the next commit would take the local
+    /// change for the version's own. Only what is known to be the user's change may differ so: a record that was there
+    /// and is deleted here, or one that stands in the instance with another value. What was not selected, not put in or
+    /// not kept is left as it was seen, since the next commit would take it for a deletion.
     fn as_echo_of_the_version(&self, store: &Store, echo: &Name) -> Result<Name> {
-        let changes = tree::diff(store, &self.plan.to, &self.pod_root)?.filter(|change| match change {
-            Ok(change) => change.before.is_none() || !matches!(tree::get(store, echo, &change.address), Ok(None)),
-            Err(_) => true,
+        let before = match &self.memory {
+            Some(memory) => Some(Version::read(store, &memory.version)?.root),
+            None => None,
+        };
+        let deleted_here = |address: &Address| -> Result<bool> {
+            match &before {
+                Some(root) if self.options.strategy == Strategy::Deep => {
+                    let was_there = tree::get(store, root, address)?.is_some();
+                    Ok(was_there && tree::get(store, &self.live, address)?.is_none())
+                }
+                _ => Ok(false),
+            }
+        };
+        let theirs = |change: &Change| -> Result<bool> {
+            Ok(self.options.selector.matches(&change.address)
+                && match change.before {
+                    None => deleted_here(&change.address)?,
+                    // `basic` passes over what is there; that is nobody's change.
+                    Some(_) if self.options.strategy == Strategy::Basic && change.after.is_some() => false,
+                    Some(_) => tree::get(store, echo, &change.address)?.is_some(),
+                })
+        };
+        let changes = tree::diff(store, &self.plan.to, &self.pod_root)?.filter_map(|change| match change {
+            Ok(change) => match theirs(&change) {
+                Ok(true) => Some(Ok(change)),
+                Ok(false) => None,
+                Err(error) => Some(Err(error)),
+            },
+            Err(error) => Some(Err(error)),
         });
         overlay(store, echo, Box::new(changes))
     }

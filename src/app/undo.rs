@@ -95,7 +95,7 @@ pub async fn run(app: &App, cx: &Context, _request: Undo, events: &Events) -> Re
     };
     let now = capture(app, instance, &Selector::all(), events).await?;
     let then = Memory { version: entry.version, echo: entry.after, marks: entry.marks.clone() };
-    if !then.is_of(&now) {
+    if !then.is_of(store, &now)? {
         return Err(Error::conflict(format!("{} has been restarted or emptied since the inject", instance.url()))
             .hint("there is nothing to take back; inject the version you want"));
     }
@@ -121,7 +121,7 @@ pub async fn run(app: &App, cx: &Context, _request: Undo, events: &Events) -> Re
     };
     done.lost.sort();
     let memory = match &entry.memory {
-        Some(memory) => memory.write(&entry.url, &entry.pod)?,
+        Some(memory) => memory.clone().without(store, &done.lost)?.write(&entry.url, &entry.pod)?,
         None => Memory::forget(&entry.url, &entry.pod),
     };
     store.update(&[Journal::end(instance.url()), memory, Write::Remove(Table::Oplog, key)])?;

@@ -4,7 +4,7 @@
 //! after the version was put in) to the live one is carried over to the version's own record, attribute by attribute,
 //! and what the emulator never kept stays as the version has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::record::Record;
 use crate::core::value::Value;
@@ -48,11 +48,17 @@ fn carry_map(
 }
 
 fn carry_value(version: Option<&Value>, echo: Option<&Value>, live: &Value) -> Value {
+    let (no_fields, no_items) = (BTreeMap::new(), BTreeSet::new());
     match (version, echo, live) {
+        (Some(Value::Map(version)), None, Value::Map(live)) => Value::Map(carry_map(version, &no_fields, live)),
         (Some(Value::Map(version)), Some(Value::Map(echo)), Value::Map(live)) => {
             Value::Map(carry_map(version, echo, live))
         }
-        (Some(Value::Set(version)), Some(Value::Set(echo)), Value::Set(live)) => {
+        (Some(Value::Set(version)), None | Some(Value::Set(_)), Value::Set(live)) => {
+            let echo = match echo {
+                Some(Value::Set(echo)) => echo,
+                _ => &no_items,
+            };
             let kept = version.iter().filter(|item| live.contains(item) || !echo.contains(item));
             Value::Set(kept.chain(live.difference(echo)).cloned().collect())
         }
@@ -100,8 +106,13 @@ mod tests {
 
     #[test]
     fn without_an_echo_only_additions_are_believed() {
-        let version = record(&[("Website", "w".into()), ("Color", "red".into())]);
-        let live = record(&[("Color", "blue".into())]);
-        assert_eq!(carry(&version, None, &live), record(&[("Website", "w".into()), ("Color", "blue".into())]));
+        let nested = |size: bool, color: &str| {
+            let size = size.then(|| ("Size".to_owned(), Value::text("s")));
+            Value::Map([("Color".to_owned(), Value::text(color))].into_iter().chain(size).collect())
+        };
+        let version = record(&[("Website", "w".into()), ("Color", "red".into()), ("Shape", nested(true, "red"))]);
+        let live = record(&[("Color", "blue".into()), ("Shape", nested(false, "blue"))]);
+        let carried = record(&[("Website", "w".into()), ("Color", "blue".into()), ("Shape", nested(true, "blue"))]);
+        assert_eq!(carry(&version, None, &live), carried);
     }
 }
