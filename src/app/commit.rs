@@ -70,7 +70,13 @@ pub async fn run(app: &App, cx: &Context, request: Commit, events: &Events) -> R
         ))
         .hint("leave --strict away to commit the rest"));
     }
-    tokio::task::block_in_place(|| record(app, instance.url(), &identity, &request, &captured))
+    let done = tokio::task::block_in_place(|| record(app, instance.url(), &identity, &request, &captured))?;
+    if done.version.author.is_none() {
+        let text = "the pod's head had moved on since this instance was put in or taken, so both were merged; `peapod diff \
+                    NAME --instance` shows what the instance does not hold of it";
+        events.warn(text).await;
+    }
+    Ok(done)
 }
 
 /// Makes the version of what was captured, and remembers it.

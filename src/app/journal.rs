@@ -79,13 +79,7 @@ impl Journal {
         Ok(true)
     }
 
-    async fn restore(
-        &self,
-        app: &App,
-        instance: &dyn Instance,
-        now: &Captured,
-        events: &Events,
-    ) -> Result<Vec<Lost>> {
+    async fn restore(&self, app: &App, instance: &dyn Instance, now: &Captured, events: &Events) -> Result<Vec<Lost>> {
         let store = &*app.store;
         let touched = |address: &Address| -> Result<bool> {
             Ok(tree::get(store, &self.from, address)? != tree::get(store, &self.to, address)?)

@@ -129,11 +129,11 @@ async fn fetch_heads(
         _ => {}
     }
     if reached == 0 && app.team.roster().is_some_and(|roster| roster.members.len() > 1) {
-        let nobody = format!("no teammate could be reached within {}", humantime::format_duration(patience));
-        if fetched.heads.is_empty() {
-            return Err(Error::unavailable(nobody).hint("`peapod peers` shows who is known; is their node up?"));
-        }
-        events.warn(format!("{nobody}; going on with what is known here")).await;
+        let message = format!("no teammate could be reached within {}", humantime::format_duration(patience));
+        return Err(Error::unavailable(message).hint(format!(
+            "`peapod peers` shows who is known; `peapod inject {}` puts in what is here already",
+            reference.pod()
+        )));
     }
     Ok(fetched)
 }

@@ -116,8 +116,7 @@ fn decide(
     };
     // An inject that was asked for tries again what the instance did not take, or took switched off.
     let from = if options.only_news { live } else { without_what_lacks(store, instance, &live, &captured)? };
-    let plan =
-        Plan { actual: captured.root, from, to, paused: options.paused, skipped: captured.skipped.clone() };
+    let plan = Plan { actual: captured.root, from, to, paused: options.paused, skipped: captured.skipped.clone() };
     let seen = match &memory {
         Some(memory) => Memory {
             version: stands_for,
@@ -240,9 +239,8 @@ impl Prepared {
             memory: self.memory.clone(),
         };
         let mut writes = vec![Journal::end(instance.url()), memory.write(instance.url(), &self.pod)?];
-        if !done.applied.is_zero() {
-            writes.extend(undo.append(store)?);
-        }
+        // One that changed nothing can be taken back too: else `undo` would take back another one than the last.
+        writes.extend(undo.append(store)?);
         store.update(&writes)?;
         Ok(self.outcome(done.applied, done.lost))
     }
