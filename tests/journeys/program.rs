@@ -84,12 +84,6 @@ impl Developer {
         addresses(&self.ok("", &["inspect", version])["records"])
     }
 
-    /// A record's attributes.
-    pub fn record(&self, version: &str, address: &str) -> Value {
-        let records = self.ok("", &["inspect", version, "--only", address]);
-        records["records"][0].clone()
-    }
-
     /// Finds the home whole.
     pub fn home_is_clean(&self) {
         self.ok("", &["fsck"]);

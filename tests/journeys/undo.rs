@@ -10,7 +10,7 @@ use crate::program::{Developer, addresses};
 fn two() -> Option<(Developer, Cloud, Cloud)> {
     let (from, to) = (Cloud::ministack()?, Cloud::ministack()?);
     let dev = Developer::new();
-    from.py("bucket('box', o='pod'); param('colour', 'red'); table('t', ada='1')");
+    from.py("bucket('box', o='pod'); param('colour', 'red'); table('tab', ada='1')");
     to.py("bucket('box', mine='m'); param('own', 'x'); param('colour', 'green')");
     dev.ok(&from.url, &["commit", "p"]);
     Some((dev, from, to))
@@ -21,7 +21,7 @@ fn undo_gives_back_what_the_inject_changed_and_keeps_what_changed_since() {
     let Some((dev, _from, to)) = two() else { return };
     let before = to.state();
     dev.ok(&to.url, &["inject", "p", "--strategy", "overwrite"]);
-    assert_eq!(to.see("[objects('box'), params(), tables()]"), json!([{"o": "pod"}, {"colour": "red"}, ["t"]]));
+    assert_eq!(to.see("[objects('box'), params(), tables()]"), json!([{"o": "pod"}, {"colour": "red"}, ["tab"]]));
     to.py("put('box', 'later', 'l'); param('later', 'l')");
     dev.ok(&to.url, &["undo"]);
     let mut with_later = before;
