@@ -212,20 +212,19 @@ fn a_damaged_pack_is_found_and_named_and_nothing_wrong_is_put_in() {
     }
 }
 
-/// Damages the largest pack in the middle, or cuts off its second half.
-fn damage(dev: &Developer, truncate: bool) {
-    let packs = files(&dev.home(), ".pack");
-    let pack = packs.iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
-    let mut bytes = fs::read(pack).unwrap();
-    let middle = bytes.len() / 2;
-    if truncate {
-        bytes.truncate(middle);
-    } else {
-        bytes[middle] ^= 0x10;
+/// Damages every pack in the middle, or cuts off its second half.
+pub fn damage(dev: &Developer, truncate: bool) {
+    for pack in files(&dev.home(), ".pack") {
+        let mut bytes = fs::read(&pack).unwrap();
+        let middle = bytes.len() / 2;
+        if truncate {
+            bytes.truncate(middle);
+        } else {
+            bytes[middle] ^= 0x10;
+        }
+        fs::remove_file(&pack).unwrap();
+        fs::write(pack, bytes).unwrap();
     }
-    // A pack is read-only.
-    fs::remove_file(pack).unwrap();
-    fs::write(pack, bytes).unwrap();
 }
 
 /// A small file system of one's own.

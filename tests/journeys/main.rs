@@ -12,3 +12,4 @@ mod memory;
 mod program;
 mod strategies;
 mod two_nodes;
+mod undo;

@@ -19,9 +19,9 @@ param('/app/colour', 'red')
 fn what_an_emulator_drops_is_no_deletion_for_the_team() {
     let (Some(rich), Some(poor)) = (Cloud::ministack(), Cloud::start(Make::Moto)) else { return };
     let dev = Developer::new();
-    // moto has no way to show a queue's messages, and keeps neither a table's deletion protection in all its answers nor
-    // a bucket's website; whatever it is in the end, the report tells.
+    // moto forgets a table's class.
     rich.py(STATE);
+    rich.py("aws('dynamodb').update_table(TableName='users', TableClass='STANDARD_INFREQUENT_ACCESS')");
     rich.py("
 u = queue('jobs')
 aws('sqs').send_message(QueueUrl=u, MessageBody='wash')
@@ -29,11 +29,28 @@ aws('sqs').send_message(QueueUrl=u, MessageBody='dry')
 ");
     dev.ok(&rich.url, &["commit", "p"]);
     let injected = dev.ok(&poor.url, &["inject", "p"]);
-    poor.py("put('photos', 'bird', 'tweet'); item('users', 'ada', '3'); drop('photos', 'dog')");
+    const TABLE: &str = "self/us-east-1/dynamodb/table/users";
+    assert!(addresses(&injected["lost"]).contains(&TABLE.to_owned()), "{injected}");
+    // The very record of which it forgets a part is changed too.
+    poor.py("
+put('photos', 'bird', 'tweet'); item('users', 'ada', '3'); drop('photos', 'dog')
+arn = aws('dynamodb').describe_table(TableName='users')['Table']['TableArn']
+aws('dynamodb').tag_resource(ResourceArn=arn, Tags=[{'Key': 'team', 'Value': 'blue'}])
+");
     let second = dev.ok(&poor.url, &["commit", "p"]);
     let [added, changed, removed] = dev.diff("p@1", "p@2");
     assert_eq!(added, ["self/us-east-1/s3/bucket/photos/object/bird"], "{injected} {second}");
-    assert_eq!(changed, ["self/us-east-1/dynamodb/table/users/item/{\"id\":{\"S\":\"ada\"}}"]);
+    assert_eq!(changed.len(), 2, "{changed:?}");
+    assert_eq!(changed[0], TABLE);
+    let table = |version: &str| {
+        let records = dev.ok("", &["inspect", version, "--only", TABLE]);
+        records["records"].as_array().unwrap().iter().find(|one| one["address"] == TABLE).unwrap()["attributes"].clone()
+    };
+    let mut with_tag = table("p@1");
+    assert_eq!(with_tag["TableClass"], "STANDARD_INFREQUENT_ACCESS");
+    with_tag["Tags"] = table("p@2")["Tags"].clone();
+    assert!(with_tag["Tags"].to_string().contains("blue"), "{with_tag}");
+    assert_eq!(table("p@2"), with_tag);
     assert_eq!(removed, ["self/us-east-1/s3/bucket/photos/object/dog"]);
     let messages = |version: &str| dev.records(version).iter().filter(|record| record.contains("/message")).count();
     assert_eq!((messages("p@1"), messages("p@2")), (2, 2));

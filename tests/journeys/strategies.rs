@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
+use crate::common::emulators::Make;
 use crate::program::{Developer, addresses};
 
 const POD: &str = "
@@ -166,4 +167,22 @@ aws("lambda").create_event_source_mapping(EventSourceArn="arn:aws:sqs:us-east-1:
     dev.ok(&to.url, &["instance", "reset"]);
     dev.ok(&to.url, &["inject", "p"]);
     assert_eq!(to.see(STATES), json!(["Enabled"]));
+}
+
+#[test]
+fn a_strict_inject_takes_everything_back_when_something_is_lost() {
+    let (Some(from), Some(to)) = (Cloud::ministack(), Cloud::start(Make::Moto)) else { return };
+    let dev = Developer::new();
+    from.py(POD);
+    // moto forgets a table's class.
+    from.py("table('rare', eve='5'); aws('dynamodb').update_table(TableName='rare', TableClass='STANDARD_INFREQUENT_ACCESS')");
+    dev.ok(&from.url, &["commit", "p"]);
+    to.py(OTHER);
+    let before = to.state();
+    let refused = dev.fails(1, &to.url, &["inject", "p", "--strict"]);
+    assert_eq!(addresses(&refused["lost"]), ["self/us-east-1/dynamodb/table/rare"], "{refused}");
+    assert_eq!(to.state(), before);
+    let done = dev.ok(&to.url, &["inject", "p"]);
+    assert_eq!(done["lost"], refused["lost"]);
+    assert_eq!(to.see("[items('rare'), queues()]"), json!([{"eve": "5"}, ["q1"]]));
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 use crate::door::Door;
+use crate::hostile::damage;
 use crate::program::{Developer, addresses, files, kill, until};
 
 /// Nodes of tests keep to the loopback.
@@ -207,6 +208,51 @@ fn an_interrupted_pull_resumes() {
     assert_eq!(bob.cloud.see(DIGEST), alice.cloud.see(DIGEST));
     assert_eq!(bob.head(), alice.head());
     bob.dev.home_is_clean();
+}
+
+#[test]
+fn damage_is_repaired_from_the_teammate() {
+    let Some((alice, bob)) = alice_and_bob() else { return };
+    alice.cloud.py("import os\nbucket('box', **{f'o{i}': os.urandom(90000) for i in range(20)})");
+    alice.ok(&["push", "p"]);
+    bob.ok(&["pull", "p"]);
+    for truncate in [false, true] {
+        bob.ok(&["down"]);
+        damage(&bob.dev, truncate);
+        bob.ok(&UP);
+        connected(&bob);
+        let found = bob.fails(1, &["fsck"]);
+        assert!(!found["damaged"].as_array().unwrap().is_empty(), "{found}");
+        let repaired = bob.ok(&["fsck", "--repair"]);
+        assert!(repaired["repaired"].as_u64().unwrap() > 0, "{repaired}");
+        bob.dev.home_is_clean();
+    }
+    bob.ok(&["instance", "reset"]);
+    bob.ok(&["inject", "p"]);
+    assert_eq!(bob.cloud.state(), alice.cloud.state());
+}
+
+#[test]
+fn a_removed_member_can_neither_push_nor_pull() {
+    let Some((alice, bob)) = alice_and_bob() else { return };
+    alice.cloud.py(STATE);
+    alice.ok(&["push", "p"]);
+    bob.ok(&["pull", "p"]);
+    alice.ok(&["team", "remove", "bob"]);
+    alice.cloud.py("param('colour', 'secret')");
+    let head = alice.ok(&["push", "p"])["version"].clone();
+    bob.cloud.py("param('colour', 'evil')");
+    let (push, pull) = (["push", "p"], ["pull", "p", "--timeout", "3s"]);
+    let pushed = bob.dev.run(&bob.cloud.url, &push);
+    let pulled = bob.dev.run(&bob.cloud.url, &pull);
+    // Whether it knows yet or not: nothing new reaches it.
+    assert!(matches!(pulled.code(), 5 | 6) || pulled.json()["fetched"] == 0, "{pulled:?}");
+    assert!(matches!(pushed.code(), 0 | 5), "{pushed:?}");
+    bob.fails(4, &["show", &format!("p@{}", &head.as_str().unwrap()[..16])]);
+    assert_eq!(bob.cloud.see("params()"), json!({"colour": "evil"}));
+    // Whatever Bob's node believes, Alice takes nothing from it.
+    alice.ok(&["pull", "p"]);
+    assert_eq!((alice.head(), alice.cloud.see("params()")), (head, json!({"colour": "secret"})));
 }
 
 #[test]
