@@ -1,18 +1,18 @@
 //! Capture: an instance's whole state as a tree, with what tells this instance from a restarted one.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::events::{Counter, Unit};
 use crate::app::{App, Events};
 use crate::core::address::Address;
 use crate::core::codec;
-use crate::core::content::Contents;
+use crate::core::content::{ContentReader, ContentRef, ContentWriter, Contents};
 use crate::core::name::Name;
 use crate::core::record::{Body, Record};
 use crate::core::select::Selector;
 use crate::core::version::Skip;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::instance::{Instance, Sink};
 use crate::limits;
 use crate::store::{Sorter, Store, Table, Write};
@@ -51,8 +51,10 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
         counter: events.counter("reading", None, Unit::Items),
         sorter: Mutex::new(Some(app.store.sorter()?)),
         found: Mutex::default(),
+        failure: Failure::default(),
     };
     instance.capture(selector, &sink).await?;
+    sink.failure.end()?;
     let sorter = sink.sorter.lock().unwrap_or_else(PoisonError::into_inner).take();
     let found = sink.found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let root = tokio::task::block_in_place(|| -> Result<Name> {
@@ -89,6 +91,52 @@ struct TreeSink<'a> {
     counter: Counter,
     sorter: Mutex<Option<Sorter<'a>>>,
     found: Mutex<Found>,
+    failure: Failure,
+}
+
+/// The first failure of the store under a capture. An instance takes any error for one of a resource that it could not
+/// give; but what this side can't keep (a full disk) ends the capture, and costs no resource.
+#[derive(Clone, Default)]
+struct Failure(Arc<Mutex<Option<Error>>>);
+
+impl Failure {
+    fn watch<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| {
+            let told = Error::new(error.kind(), error.chain());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            told
+        })
+    }
+
+    fn end(&self) -> Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+}
+
+/// A content on its way into the store.
+struct Watched {
+    writer: Box<dyn ContentWriter>,
+    failure: Failure,
+}
+
+impl ContentWriter for Watched {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.failure.watch(self.writer.write(bytes))
+    }
+
+    fn finish(self: Box<Self>) -> Result<ContentRef> {
+        self.failure.watch(self.writer.finish())
+    }
+}
+
+impl Contents for TreeSink<'_> {
+    fn write_content(&self) -> Box<dyn ContentWriter> {
+        Box::new(Watched { writer: self.store.write_content(), failure: self.failure.clone() })
+    }
+
+    fn read_content(&self, content: &ContentRef) -> ContentReader {
+        self.store.read_content(content)
+    }
 }
 
 impl TreeSink<'_> {
@@ -108,7 +156,7 @@ impl Sink for TreeSink<'_> {
         }
         self.counter.add(1);
         match self.sorter.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            Some(sorter) => sorter.push(&address, &record),
+            Some(sorter) => self.failure.watch(sorter.push(&address, &record)),
             None => Ok(()),
         }
     }
@@ -133,7 +181,7 @@ impl Sink for TreeSink<'_> {
     }
 
     fn contents(&self) -> &dyn Contents {
-        self.store
+        self
     }
 
     fn known_body(&self, address: &Address, fingerprint: &str) -> Option<Body> {
