@@ -128,7 +128,7 @@ async fn fetch_heads(
         Some(error) if fetched.heads.is_empty() => return Err(error),
         _ => {}
     }
-    if reached == 0 && app.team.roster().is_some_and(|roster| roster.members.len() > 1) {
+    if reached == 0 && reach::has_teammates(app) {
         let message = format!("no teammate could be reached within {}", humantime::format_duration(patience));
         return Err(Error::unavailable(message).hint(format!(
             "`peapod peers` shows who is known; `peapod inject {}` puts in what is here already",

@@ -32,10 +32,15 @@ pub fn remember(app: &App, options: &Options) -> Result<()> {
     app.store.update(&[Write::Put(Table::Settings, MDNS.to_vec(), vec![u8::from(options.mdns)])])
 }
 
+/// Whether anybody else is in the team now.
+pub fn has_teammates(app: &App) -> bool {
+    app.team.roster().is_some_and(|roster| roster.members.values().filter(|member| !member.removed).count() > 1)
+}
+
 /// Waits until a teammate is connected, and compares heads with all that are. Returns how many; none where nobody came
 /// `within` that time, or there is no teammate.
 pub async fn teammates(app: &App, node: &Node, within: Duration, events: &Events) -> Result<usize> {
-    let others = app.team.roster().is_some_and(|roster| roster.members.len() > 1);
+    let others = has_teammates(app);
     let until = Instant::now() + within;
     while others && node.net().members().is_empty() && Instant::now() < until {
         events.check()?;
