@@ -76,6 +76,7 @@ fn an_instance_restarted_since_has_nothing_to_take_back() {
     dev.ok(&door.url, &["inject", "p", "--strategy", "overwrite"]);
     fresh.py("param('fresh', 'f')");
     door.lead_to(&fresh.url);
-    dev.fails(3, &door.url, &["undo"]);
+    let refused = dev.fails(3, &door.url, &["undo"]);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("restarted"), "{refused}");
     assert_eq!(fresh.see("params()"), json!({"fresh": "f"}));
 }
