@@ -19,10 +19,10 @@ need_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
-# The newest Python here that is at least the given minor version of 3: python_at_least 12.
+# A Python here that is at least the given minor version of 3: python_at_least 13.
 python_at_least() {
     local candidate
-    for candidate in python3 python3.14 python3.13 python3.12 "$HOME"/.pyenv/versions/3.*/bin/python3; do
+    for candidate in python3 python3.14 python3.13 "$HOME"/.pyenv/versions/3.*/bin/python3; do
         if "$candidate" -c "import sys, venv; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; then
             command -v "$candidate"
             return
@@ -48,12 +48,13 @@ install_client() { venv client python3 boto3==1.44.5 awscli==1.46.3; }
 install_ministack() { venv ministack python3 ministack==1.5.33; }
 install_moto() { venv moto python3 'moto[server]==5.2.5'; }
 
-# LocalStack's own dependencies are not pinned: only those of its release day fit.
+# LocalStack's own dependencies are not pinned: only those of its release day fit. Its metadata
+# asks for Python 3.10, but it imports warnings.deprecated, which came with 3.13.
 install_localstack() {
     local python stamp="$tools/localstack/.installed" release=localstack-core-2026.3.0
     [ "$(cat "$stamp" 2>/dev/null)" = "$release" ] && return
-    if ! python=$(python_at_least 12); then
-        say "leaving LocalStack out: it needs Python 3.12 or newer (pyenv install 3.13, then run this again)"
+    if ! python=$(python_at_least 13); then
+        say "leaving LocalStack out: it needs Python 3.13 or newer (pyenv install 3.13, then run this again)"
         return
     fi
     venv localstack "$python" uv==0.13.9
