@@ -180,6 +180,12 @@ pub const HISTORY: usize = 1_000_000;
 pub const CRISS_CROSS: usize = 16;
 /// Conflicts that one error lists in full.
 pub const CONFLICTS_SHOWN: usize = 10_000;
+/// Conflicts that come with authors and attributes: each is looked for in the history.
+pub const CONFLICTS_EXPLAINED: usize = 100;
+/// Attributes shown of one conflict.
+pub const CONFLICT_ATTRIBUTES: usize = 16;
+/// Characters shown of one side's value of an attribute.
+pub const CONFLICT_VALUE: usize = 200;
 /// Records that an inject lists as not kept.
 pub const LOST: usize = 10_000;
 /// Injects that can be taken back, over all instances.

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::capture::{Captured, capture};
 use crate::app::clock::now;
+use crate::app::conflicts::{Between, Party};
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::held::mark_held;
 use crate::app::journal;
 use crate::app::memory::{self, Memory};
+use crate::app::merging;
 use crate::app::state::App;
 use crate::app::versions::{self, local_head, set_local_head};
 use crate::app::views::{Counts, VersionView};
@@ -107,7 +109,12 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
     let new_head = match head {
         // The local head has moved on since the instance's version: both count.
         Some(head) if !versions::contains(store, &name, &head)? => {
-            let merged = versions::merge_versions(app, pod, &[name, head], Some(&name), Settle::List, "");
+            let between = Between {
+                ours: Party { name: "instance", version: Some(name) },
+                theirs: Party { name: "head", version: Some(head) },
+                hint: "",
+            };
+            let merged = merging::merge_versions(app, pod, &[name, head], between, Settle::List, "");
             match merged {
                 Ok(merged) => merged.version,
                 Err(error) => {

@@ -43,7 +43,7 @@ impl Context {
         Ok(Context {
             instance: None,
             directory: std::env::current_dir().context("the working directory is gone")?,
-            user: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "me".to_owned()),
+            user: user(),
         })
     }
 
@@ -87,6 +87,43 @@ impl Context {
     }
 }
 
+/// The caller's name: as the environment, else the system's list of users says; else the host's, else a plain word.
+fn user() -> String {
+    let listed = || {
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        name_in(&users, rustix::process::getuid().as_raw())
+    };
+    let host = || {
+        let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+        let texts = files.iter().filter_map(|file| std::fs::read_to_string(file).ok());
+        texts.map(|text| text.trim().to_owned()).find(|name| !name.is_empty())
+    };
+    let named = variable("USER").or_else(|| variable("LOGNAME")).or_else(listed).or_else(host);
+    named.unwrap_or_else(|| "me".to_owned())
+}
+
+/// The name that a list of users in the form of passwd(5) gives a user id.
+fn name_in(users: &str, id: u32) -> Option<String> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, uid) = (fields.next()?, fields.nth(1)?);
+        (uid.parse() == Ok(id) && !name.is_empty()).then(|| name.to_owned())
+    })
+}
+
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_named_as_the_systems_list_says() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n# odd\n:x:5:5::/:\nanna:x:1000:1000::/home/anna:/bin/sh\n";
+        assert_eq!(name_in(users, 1000).as_deref(), Some("anna"));
+        assert_eq!(name_in(users, 0).as_deref(), Some("root"));
+        assert_eq!((name_in(users, 5), name_in(users, 7)), (None, None));
+    }
 }

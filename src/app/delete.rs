@@ -25,8 +25,10 @@ pub struct Delete {
 pub struct DeleteOutcome {
     /// The pod.
     pub pod: String,
-    /// The version that was its head.
+    /// The version that went, and with it what followed it; for a whole pod its head.
     pub deleted: String,
+    /// Its head before; none where it had none.
+    pub was: Option<String>,
     /// Its head now; none when the pod is gone.
     pub version: Option<String>,
 }
@@ -36,9 +38,11 @@ pub async fn run(app: &App, _cx: &Context, request: Delete, _events: &Events) ->
     let store = &*app.store;
     let pod = request.reference.pod();
     let name = resolve(app, &request.reference)?;
+    let head = local_head(store, pod)?;
     let gone = |version: Option<Name>| DeleteOutcome {
         pod: pod.to_owned(),
         deleted: name.to_string(),
+        was: head.map(|head| head.to_string()),
         version: version.map(|version| version.to_string()),
     };
     if !request.reference.is_version() {
@@ -48,7 +52,6 @@ pub async fn run(app: &App, _cx: &Context, request: Delete, _events: &Events) ->
         store.update(&writes)?;
         return Ok(gone(None));
     }
-    let head = local_head(store, pod)?;
     if versions::snapshots(store, pod)?.contains(&name) {
         store.update(&[versions::drop_snapshot(pod, &name)])?;
         return Ok(gone(head));

@@ -9,6 +9,7 @@ use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::memory::Memory;
 use crate::app::resolve::resolve;
+use crate::app::services;
 use crate::app::state::App;
 use crate::app::views::{AttributeChange, Counts};
 use crate::core::name::Name;
@@ -85,6 +86,7 @@ pub async fn run(app: &App, cx: &Context, request: Diff, events: &Events) -> Res
         }
         Side::Instance => (Some(name), None, version.root, live(app, cx, &version, &selector, events).await?),
     };
+    services::require_held(store, &[from_root, to_root], &request.selection)?;
     let mut counts = Counts::default();
     for change in tree::diff(store, &from_root, &to_root)? {
         let change = change?;
@@ -125,7 +127,7 @@ async fn live(app: &App, cx: &Context, version: &Version, selector: &Selector, e
 }
 
 /// The attributes that differ between two records, maps in them followed down, and `body` where the bodies differ.
-fn changed_attributes(before: &Record, after: &Record) -> Vec<AttributeChange> {
+pub fn changed_attributes(before: &Record, after: &Record) -> Vec<AttributeChange> {
     let mut changes = vec![];
     compare("", &before.attributes, &after.attributes, &mut changes);
     if before.body != after.body {

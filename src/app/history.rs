@@ -17,7 +17,7 @@ use crate::core::name::Name;
 use crate::core::reference::Reference;
 use crate::core::version::Version;
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::store::{Store, Table};
 use crate::tree;
 
 /// Asks for every pod.
@@ -208,9 +208,27 @@ pub async fn blame(app: &App, _cx: &Context, request: Blame, _events: &Events) -
     Ok(BlameOutcome { address: address.to_string(), blame })
 }
 
-/// Follows a record back through the parents that have it as it is, to the version whose parents all differ.
 fn blame_in(app: &App, start: Name, address: &Address) -> Result<Option<BlameEntry>> {
-    let store = &*app.store;
+    let change = last_change(&app.store, start, address)?;
+    let entry = |change: LastChange| {
+        Ok(BlameEntry { version: VersionView::new(app, &change.name, &change.version)?, did: change.did.to_owned() })
+    };
+    change.map(entry).transpose()
+}
+
+/// The version that made a record what it is.
+pub struct LastChange {
+    /// Its name.
+    pub name: Name,
+    /// The version.
+    pub version: Version,
+    /// `added`, `changed` or `removed`.
+    pub did: &'static str,
+}
+
+/// Follows a record back through the parents that have it as it is, to the version whose parents all differ; none where
+/// no version ever had it.
+pub fn last_change(store: &Store, start: Name, address: &Address) -> Result<Option<LastChange>> {
     let record = |version: &Version| tree::get(store, &version.root, address);
     let (mut name, mut version) = (start, Version::read(store, &start)?);
     let present = record(&version)?;
@@ -237,7 +255,7 @@ fn blame_in(app: &App, start: Name, address: &Address) -> Result<Option<BlameEnt
                     (Some(_), None) => "removed",
                     (Some(_), Some(_)) => "changed",
                 };
-                return Ok(Some(BlameEntry { version: VersionView::new(app, &name, &version)?, did: did.to_owned() }));
+                return Ok(Some(LastChange { name, version, did }));
             }
         }
     }

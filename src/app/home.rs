@@ -27,13 +27,15 @@ impl Home {
         Ok(base.data_dir().join("peapod"))
     }
 
-    /// Opens the home in `directory`, making it (0700) if it is not there.
+    /// Opens the home in `directory`, making it (0700) if it is not there; an empty directory of the user's is made
+    /// private.
     ///
-    /// Fails with [`crate::error::Kind::Denied`] when it is another user's or open to others.
+    /// Fails with [`crate::error::Kind::Denied`] when it is another user's, or open to others and not empty.
     pub fn open(directory: &Path) -> Result<Home> {
         let what = || format!("can't use the home {}", directory.display());
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(what)?;
         let directory = directory.canonicalize().with_context(what)?;
+        tighten_empty(&directory).with_context(what)?;
         check_private(&directory, "a home", 0o700)?;
         Ok(Home { directory })
     }
@@ -117,6 +119,16 @@ impl Home {
 
 fn fits(directory: &Path, file: &str) -> bool {
     directory.is_absolute() && directory.as_os_str().len() + 1 + file.len() <= SOCKET_PATH
+}
+
+/// Makes the user's own directory private if nothing is in it that others may have seen or put there.
+fn tighten_empty(directory: &Path) -> std::io::Result<()> {
+    let metadata = fs::metadata(directory)?;
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if is_own && metadata.mode() & 0o077 != 0 && fs::read_dir(directory)?.next().is_none() {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 /// Refuses what another user owns, what others may read, and symbolic links in a key's place.

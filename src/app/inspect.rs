@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::resolve::resolve;
+use crate::app::services;
 use crate::app::state::App;
 use crate::core::address::Address;
 use crate::core::record::{Body, Record};
@@ -67,8 +68,10 @@ impl RecordView {
 pub async fn run(app: &App, _cx: &Context, request: Inspect, events: &Events) -> Result<InspectOutcome> {
     let store = &*app.store;
     let name = resolve(app, &request.reference)?;
+    let root = Version::read(store, &name)?.root;
+    services::require_held(store, &[root], &request.selection)?;
     let selector = Selector::new(request.selection)?;
-    for entry in tree::scan(store, &Version::read(store, &name)?.root, &[])? {
+    for entry in tree::scan(store, &root, &[])? {
         let entry = entry?;
         if selector.matches(&entry.address) {
             events.row("records", &RecordView::new(&entry.address, &entry.leaf.record(store)?)).await?;

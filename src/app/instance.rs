@@ -23,6 +23,8 @@ pub struct InstanceStatusOutcome {
     pub version: String,
     /// The account of the caller's credentials.
     pub account: String,
+    /// Whether peapod's agent runs in it; none for a make that needs none.
+    pub agent: Option<bool>,
     /// What peapod captures there.
     pub services: Vec<ServiceView>,
     /// The pods that were last put in or taken there.
@@ -76,6 +78,7 @@ pub async fn status(
         emulator: identity.emulator,
         version: identity.version,
         account: identity.account,
+        agent: instance.agent(),
         services: identity.services.into_iter().map(view).collect(),
         pods: Memory::of_instance(&app.store, instance.url())?.into_iter().map(stands_for).collect(),
     })

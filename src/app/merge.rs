@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::conflicts::{Between, Party};
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::merging;
 use crate::app::resolve::resolve;
 use crate::app::state::App;
 use crate::app::versions::{self, local_head};
@@ -63,10 +65,15 @@ pub async fn run(app: &App, _cx: &Context, request: Merge, _events: &Events) -> 
         Prefer::First => Settle::Ours,
         Prefer::Second => Settle::Theirs,
     };
+    let between = Between {
+        ours: Party { name: "first", version: Some(first) },
+        theirs: Party { name: "second", version: Some(second) },
+        hint: "nothing was changed; decide with --prefer a (the first) or --prefer b (the second)",
+    };
     let message = request.message.as_deref().unwrap_or("");
     let _session = store.session();
     tokio::task::block_in_place(|| {
-        let merged = versions::merge_versions(app, pod, &[first, second], Some(&first), settle, message)?;
+        let merged = merging::merge_versions(app, pod, &[first, second], between, settle, message)?;
         let head = local_head(store, pod)?;
         let moves = head.map_or(Ok(true), |head| versions::contains(store, &merged.version, &head))?;
         let write = if moves {
@@ -78,7 +85,7 @@ pub async fn run(app: &App, _cx: &Context, request: Merge, _events: &Events) -> 
         Ok(MergeOutcome {
             version: VersionView::new(app, &merged.version, &Version::read(store, &merged.version)?)?,
             made: merged.version != first && merged.version != second,
-            conflicts: versions::conflict_views(&merged.settled),
+            conflicts: merged.settled,
         })
     })
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::conflicts::{Between, Party};
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::merging;
 use crate::app::put;
 use crate::app::reach;
 use crate::app::resolve::resolve;
@@ -51,7 +53,7 @@ pub struct PullOutcome {
     pub inject: InjectOutcome,
     /// Bytes that came over the network.
     pub fetched: u64,
-    /// The versions that were merged.
+    /// The versions that were merged into one; none where one of them contains the others.
     pub merged: Vec<String>,
     /// Whether anything was injected.
     pub injected: bool,
@@ -154,10 +156,18 @@ pub async fn run(app: &App, cx: &Context, request: Pull, events: &Events) -> Res
         return Err(Error::not_found(format!("nobody in the team has pushed a pod \"{pod}\""))
             .hint("`peapod list` shows the pods there are, `peapod peers` who is connected"));
     }
+    let between = Between {
+        ours: Party { name: if own.is_some() { "yours" } else { "one" }, version: own },
+        theirs: Party { name: if own.is_some() { "theirs" } else { "another" }, version: None },
+        hint: "nothing was changed; decide with --on-conflict pod (theirs) or --on-conflict instance (yours)",
+    };
     let (version, merged) = tokio::task::block_in_place(|| {
-        let merged = versions::maximal(store, &heads)?;
+        let mut merged = versions::maximal(store, &heads)?;
+        if merged.len() == 1 {
+            merged.clear();
+        }
         let settle = request.on_conflict.settle();
-        let version = versions::merge_versions(app, &pod, &heads, own.as_ref(), settle, "")?.version;
+        let version = merging::merge_versions(app, &pod, &heads, between, settle, "")?.version;
         Ok::<_, Error>((version, merged))
     })?;
     let outcome = |inject: InjectOutcome, injected: bool| PullOutcome {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::app::apply::{self, Plan};
 use crate::app::capture::{Captured, capture};
+use crate::app::conflicts::{self, Between};
 use crate::app::journal::{self, Journal};
 use crate::app::memory::{Memory, overlay};
 use crate::app::strategy::{OnConflict, Strategy};
@@ -107,7 +108,7 @@ fn decide(
     };
     let (to, conflicts) = decided;
     if options.on_conflict == OnConflict::Fail && !conflicts.is_empty() {
-        return Err(versions::conflict_error(&version.pod, &conflicts));
+        return Err(conflicts::error(app, Between::instance_and_pod(*name), &version.pod, &conflicts));
     }
     let older = contained && !matches!(options.strategy, Strategy::Overwrite | Strategy::AccountRegion);
     let stands_for = match &memory {
@@ -132,7 +133,7 @@ fn decide(
         seen,
         pod_root: Version::read(store, &stands_for)?.root,
         stands_for,
-        conflicts: versions::conflict_views(&conflicts),
+        conflicts: conflicts::views(app, Between::instance_and_pod(*name), &conflicts)?,
         pod: version.pod,
         options,
         captured,

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::apply::{self, Plan};
 use crate::app::capture::capture;
+use crate::app::conflicts::{self, Between, Party};
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::journal::{self, Journal};
 use crate::app::memory::Memory;
 use crate::app::state::App;
 use crate::app::strategy::Strategy;
-use crate::app::versions;
 use crate::app::views::InjectOutcome;
 use crate::core::codec::{self, Format};
 use crate::core::name::Name;
@@ -22,6 +22,13 @@ use crate::instance::Instance;
 use crate::limits;
 use crate::store::{Store, Table, Write};
 use crate::tree::{self, Settle};
+
+/// The sides of an undo's conflicts.
+const BETWEEN: Between<'static> = Between {
+    ours: Party { name: "instance", version: None },
+    theirs: Party { name: "the state before the inject", version: None },
+    hint: "",
+};
 
 /// Asks to take back the last inject into the caller's instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,7 +109,7 @@ pub async fn run(app: &App, cx: &Context, _request: Undo, events: &Events) -> Re
     let seen = then.echo_after(store, &now)?;
     let merged = tree::merge(store, Some(&entry.after), &seen, &entry.before, Settle::List)?;
     if !merged.conflicts.is_empty() {
-        return Err(versions::conflict_error(&entry.pod, &merged.conflicts)
+        return Err(conflicts::error(app, BETWEEN, &entry.pod, &merged.conflicts)
             .hint("these were changed after the inject; commit first, then inject the version you want with --strategy overwrite"));
     }
     let plan = Plan { actual: now.root, from: seen, to: merged.root, paused: false, skipped: now.skipped.clone() };

@@ -1,17 +1,13 @@
-//! A pod's versions: its head here, their ancestors, their common base, and merging them.
+//! A pod's versions: its head here, their ancestors, and their common base.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::app::App;
-use crate::app::clock::now;
-use crate::app::held::mark_held;
-use crate::app::views::ConflictView;
-use crate::core::name::{Kind, Name};
-use crate::core::version::{Authorship, Version};
+use crate::core::name::Name;
+use crate::core::version::Version;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::store::{Store, Table, Write};
-use crate::tree::{self, Conflict, Leaf, Settle};
+use crate::tree::{self, Settle};
 
 /// This node's own head of a pod, pushed or not.
 pub fn local_head(store: &Store, pod: &str) -> Result<Option<Name>> {
@@ -149,100 +145,4 @@ fn base_within(store: &Store, a: &Name, b: &Name, depth: usize) -> Result<Option
         root = tree::merge(store, below.as_ref(), &root, &theirs, Settle::Ours)?.root;
     }
     Ok(Some(root))
-}
-
-/// Two or more versions merged into one.
-#[derive(Debug)]
-pub struct MergedVersion {
-    /// The version that holds them all; one of them, where it contains the others.
-    pub version: Name,
-    /// Conflicts that [`Settle::Ours`] or [`Settle::Theirs`] settled.
-    pub settled: Vec<Conflict>,
-}
-
-/// Merges versions of one pod, in the order of their names. Nothing but objects is written.
-///
-/// `ours` is the side that [`Settle::Ours`] means, if it is among them. A merge without conflicts has no author and no
-/// time, so that everyone who merges the same versions makes the same one. Unsettled conflicts are an error of kind
-/// conflict that lists them.
-pub fn merge_versions(
-    app: &App,
-    pod: &str,
-    versions: &[Name],
-    ours: Option<&Name>,
-    settle: Settle,
-    message: &str,
-) -> Result<MergedVersion> {
-    let store = &*app.store;
-    let heads = maximal(store, versions)?;
-    let mut heads = heads.into_iter();
-    for version in versions {
-        require_complete(store, pod, version)?;
-    }
-    let first = heads.next().ok_or_else(|| Error::not_found(format!("pod \"{pod}\" has no version")))?;
-    let mut merged = MergedVersion { version: first, settled: vec![] };
-    for next in heads {
-        // Settling needs to know which side is ours; without ours among the two, the one merged so far stands for it.
-        let swap = ours == Some(&next);
-        let (left, right) = if swap { (next, merged.version) } else { (merged.version, next) };
-        let (left_version, right_version) = (Version::read(store, &left)?, Version::read(store, &right)?);
-        let base = base(store, &left, &right)?;
-        let outcome = tree::merge(store, base.as_ref(), &left_version.root, &right_version.root, settle)?;
-        if settle == Settle::List && !outcome.conflicts.is_empty() {
-            return Err(conflict_error(pod, &outcome.conflicts));
-        }
-        let mut parents = vec![left, right];
-        parents.sort_unstable();
-        let authorship =
-            (!outcome.conflicts.is_empty()).then(|| Authorship { author: app.secret.author(), created: now() });
-        let message = match (&authorship, message) {
-            (None, _) => String::new(),
-            (Some(_), "") => format!("merge, {} conflicts settled", outcome.conflicts.len()),
-            (Some(_), said) => said.to_owned(),
-        };
-        let version = Version {
-            pod: pod.to_owned(),
-            parents,
-            root: outcome.root,
-            authorship,
-            message,
-            source: None,
-            stats: tree::stats(store, &outcome.root)?,
-            skipped: vec![],
-        };
-        merged.version = version.write(store, &app.secret)?;
-        mark_held(store, &[(Kind::Version, merged.version)])?;
-        merged.settled.extend(outcome.conflicts);
-    }
-    Ok(merged)
-}
-
-/// Conflicts as scripts see them.
-pub fn conflict_views(conflicts: &[Conflict]) -> Vec<ConflictView> {
-    let did = |base: &Option<Leaf>, side: &Option<Leaf>| match (base, side) {
-        (_, None) => "deleted",
-        (None, Some(_)) => "added",
-        (Some(_), Some(_)) => "changed",
-    };
-    let view = |conflict: &Conflict| ConflictView {
-        address: conflict.address.to_string(),
-        reason: format!(
-            "{} on one side, {} on the other",
-            did(&conflict.base, &conflict.ours),
-            did(&conflict.base, &conflict.theirs)
-        ),
-    };
-    conflicts.iter().take(limits::CONFLICTS_SHOWN).map(view).collect()
-}
-
-/// The error that lists conflicts; nothing was changed.
-pub fn conflict_error(pod: &str, conflicts: &[Conflict]) -> Error {
-    let named: Vec<String> = conflicts.iter().take(5).map(|conflict| conflict.address.to_string()).collect();
-    let more = conflicts.len().saturating_sub(named.len());
-    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let count = conflicts.len();
-    let noun = if count == 1 { "conflict" } else { "conflicts" };
-    Error::conflict(format!("{count} {noun} in pod \"{pod}\": {}{tail}", named.join(", ")))
-        .hint("nothing was changed; decide with --on-conflict pod or --on-conflict instance")
-        .details(serde_json::json!({ "conflicts": conflict_views(conflicts) }))
 }

@@ -112,6 +112,36 @@ pub struct ConflictView {
     pub address: String,
     /// What each side did, for a person.
     pub reason: String,
+    /// One side: the instance, one's own version, or the first that was named.
+    pub ours: ConflictSide,
+    /// The other side.
+    pub theirs: ConflictSide,
+    /// What differs, where both sides have the record; empty beyond [`crate::limits::CONFLICTS_EXPLAINED`].
+    pub attributes: Vec<ConflictAttribute>,
+}
+
+/// One side of a conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictSide {
+    /// What it is called: `instance`, `pod`, `yours`, `theirs`, `first`, `second`.
+    pub side: String,
+    /// What it did to the record since the base: `added`, `changed`, `deleted`, `kept`, or `absent`.
+    pub did: String,
+    /// The key of who did it last, where the history tells.
+    pub author: Option<String>,
+    /// The author's name in the roster, if known.
+    pub member: Option<String>,
+}
+
+/// An attribute that differs; none where a side does not have it. Long values are cut, and end in `…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictAttribute {
+    /// Its name, dotted below the first level; `body` stands for the value.
+    pub attribute: String,
+    /// What one side has.
+    pub ours: Option<serde_json::Value>,
+    /// What the other side has.
+    pub theirs: Option<serde_json::Value>,
 }
 
 /// Something that an emulator did not keep.

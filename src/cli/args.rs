@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::app::Context;
+use crate::app::services;
 use crate::app::strategy::{OnConflict, Strategy};
 use crate::core::reference::Reference;
 use crate::core::select::{Selection, Selector};
@@ -101,6 +102,29 @@ impl Reach {
     }
 }
 
+/// Which part of which instance a command means.
+#[derive(Debug, Args)]
+pub(crate) struct There {
+    #[command(flatten)]
+    select: Select,
+    #[command(flatten)]
+    instance: Instance,
+}
+
+impl There {
+    /// The selection, of services that can be captured and put in.
+    pub(crate) fn selection(&self) -> Result<Selection> {
+        let selection = self.select.selection()?;
+        services::require_captured(&selection)?;
+        Ok(selection)
+    }
+
+    /// See [`Instance::context`].
+    pub(crate) async fn context(&self) -> Result<Context> {
+        self.instance.context().await
+    }
+}
+
 /// Which part of a state a command means.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
@@ -124,21 +148,29 @@ pub(crate) struct Select {
 
 impl Select {
     /// The selection, with its globs checked.
-    pub(crate) fn selection(self) -> Result<Selection> {
+    pub(crate) fn selection(&self) -> Result<Selection> {
         let account = |text: &str| text == "self" || (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()));
         if let Some(odd) = self.account.iter().find(|text| !account(text)) {
             return Err(Error::usage(format!("{odd:?} is not an account")).hint("twelve digits, or self"));
         }
         let selection = Selection {
-            services: self.service,
-            accounts: self.account,
-            regions: self.region,
-            only: self.only,
-            except: self.except,
+            services: self.service.clone(),
+            accounts: self.account.clone(),
+            regions: self.region.clone(),
+            only: self.only.clone(),
+            except: self.except.clone(),
         };
         Selector::new(selection.clone())?;
         Ok(selection)
     }
+}
+
+/// For commands that ask before they do what can't be taken back.
+#[derive(Debug, Args)]
+pub(crate) struct Consent {
+    /// Don't ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// How a version goes into an instance: what `inject` and `pull` share.

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::app::commit::Commit;
-use crate::cli::args::{Instance, Pod, Select};
+use crate::cli::args::{Pod, There};
 use crate::cli::session::Session;
 use crate::cli::versions;
 use crate::error::Result;
@@ -15,9 +15,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     what: What,
     #[command(flatten)]
-    select: Select,
-    #[command(flatten)]
-    instance: Instance,
+    there: There,
 }
 
 /// What `commit` and `push` share.
@@ -38,11 +36,11 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let commit = Commit {
         pod: args.pod.name()?,
         message: args.what.message,
-        selection: args.select.selection()?,
+        selection: args.there.selection()?,
         strict: args.what.strict,
         replace: args.what.replace,
     };
-    let done = session.run(args.instance.context().await?, commit).await?;
+    let done = session.run(args.there.context().await?, commit).await?;
     session.text(|page| {
         versions::title(page, if done.made { "committed" } else { "unchanged" }, &done.version)?;
         let extent = versions::extent(&done.version);

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::app::Context;
 use crate::app::diff::{Detail, Diff, Side};
+use crate::app::services;
 use crate::cli::args::{Reach, Select, beside};
-use crate::cli::inspect::attribute;
 use crate::cli::session::{Page, Session, unwritable};
-use crate::cli::style::plain;
+use crate::cli::style::{ATTRIBUTE, one_line, plain};
 use crate::cli::versions;
 use crate::error::{Context as _, Error, Result};
 
@@ -55,11 +55,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
                 .hint("leave out the second version or --instance"));
         }
     };
+    let selection = args.select.selection()?;
+    if instance.is_some() {
+        services::require_captured(&selection)?;
+    }
     let cx = match instance {
         Some(url) => args.reach.context(Some(url).filter(|url| !url.is_empty())).await?,
         None => Context::without_instance()?,
     };
-    let diff = Diff { from, to, selection: args.select.selection()? };
+    let diff = Diff { from, to, selection };
     let done = session.run_with_rows(cx, diff, &mut row).await?;
     session.text(|page| match done.counts.is_zero() {
         true => writeln!(page, "no difference"),
@@ -83,10 +87,10 @@ fn details(page: &mut Page, detail: &Detail) -> io::Result<()> {
     for change in &detail.attributes {
         writeln!(page, "    {}", plain(&change.attribute))?;
         if let Some(before) = &change.before {
-            writeln!(page, "      {}", paint.red(&format!("- {}", attribute(before))))?;
+            writeln!(page, "      {}", paint.red(&format!("- {}", one_line(before, ATTRIBUTE))))?;
         }
         if let Some(after) = &change.after {
-            writeln!(page, "      {}", paint.green(&format!("+ {}", attribute(after))))?;
+            writeln!(page, "      {}", paint.green(&format!("+ {}", one_line(after, ATTRIBUTE))))?;
         }
     }
     Ok(())

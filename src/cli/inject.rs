@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::inject::Inject;
 use crate::app::strategy::Strategy;
 use crate::app::views::InjectOutcome;
-use crate::cli::args::{How, Instance, PodOrVersion, Select, duration};
+use crate::cli::args::{Consent, How, PodOrVersion, There, duration};
 use crate::cli::session::{Page, Session};
 use crate::cli::style::{plain, short};
 use crate::cli::versions;
@@ -27,19 +27,16 @@ pub(crate) struct Args {
     /// Wait so long for an instance that is not up yet
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
-    /// Don't ask
-    #[arg(short, long)]
-    yes: bool,
     #[command(flatten)]
-    select: Select,
+    consent: Consent,
     #[command(flatten)]
-    instance: Instance,
+    there: There,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let inject = Inject {
         reference: args.pod.reference()?,
-        selection: args.select.selection()?,
+        selection: args.there.selection()?,
         strategy: args.how.strategy,
         on_conflict: args.how.on_conflict,
         dry_run: args.dry_run,
@@ -47,12 +44,13 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         wait: args.wait,
         strict: args.how.strict,
     };
-    let cx = args.instance.context().await?;
-    if session.can_ask() && !args.yes && !args.dry_run {
+    let cx = args.there.context().await?;
+    if session.asks(&args.consent) && !args.dry_run {
         let planned = session.run_unseen(cx.clone(), Inject { dry_run: true, ..inject.clone() }).await?;
         if !planned.applied.is_zero() {
             session.text(|page| plan(page, &planned, STEPS))?;
-            session.ask(&format!("inject into {}?", plain(cx.url())))?;
+            let counts = versions::counts(&planned.applied);
+            session.ask(&args.consent, &format!("inject into {} ({counts})?", plain(cx.url())))?;
         }
     }
     let (url, dry_run) = (cx.url().to_owned(), inject.dry_run);

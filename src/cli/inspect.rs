@@ -8,11 +8,8 @@ use crate::app::Context;
 use crate::app::inspect::{Inspect, RecordView};
 use crate::cli::args::{PodOrVersion, Select};
 use crate::cli::session::{Page, Session, unwritable};
-use crate::cli::style::{plain, size};
+use crate::cli::style::{ATTRIBUTE, one_line, plain, size};
 use crate::error::{Context as _, Result};
-
-/// Attributes longer than this are cut in the text.
-const WIDTH: usize = 160;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,16 +39,7 @@ fn record(page: &mut Page, row: Value, addresses: bool) -> Result<()> {
     let size = if record.size > 0 { format!("  {}", paint.dim(&size(record.size))) } else { String::new() };
     writeln!(page, "{}{size}", paint.bold(&address)).map_err(unwritable)?;
     for (name, value) in &record.attributes {
-        writeln!(page, "    {} {}", paint.dim(&plain(name)), attribute(value)).map_err(unwritable)?;
+        writeln!(page, "    {} {}", paint.dim(&plain(name)), one_line(value, ATTRIBUTE)).map_err(unwritable)?;
     }
     Ok(())
-}
-
-/// An attribute on one line: text as it is, all else as JSON.
-pub(crate) fn attribute(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => plain(text).replace('\n', "\\n"),
-        other => plain(&other.to_string()),
-    };
-    if text.chars().count() <= WIDTH { text } else { text.chars().take(WIDTH).chain(['…']).collect() }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 
 use crate::app::instance::{InstanceReset, InstanceStatus};
-use crate::cli::args::Instance;
+use crate::cli::args::{Consent, Instance};
 use crate::cli::session::Session;
 use crate::cli::style::{plain, short};
 use crate::error::Result;
@@ -25,9 +25,8 @@ enum Action {
     },
     /// Empty the instance
     Reset {
-        /// Don't ask
-        #[arg(short, long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
         #[command(flatten)]
         instance: Instance,
     },
@@ -36,7 +35,7 @@ enum Action {
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     match args.action {
         Action::Status { instance } => status(&instance, session).await,
-        Action::Reset { yes, instance } => reset(&instance, yes, session).await,
+        Action::Reset { consent, instance } => reset(&instance, &consent, session).await,
     }
 }
 
@@ -46,6 +45,13 @@ async fn status(instance: &Instance, session: &Session) -> Result<()> {
         let paint = page.paint;
         let make = format!("{} {}", plain(&done.emulator), plain(&done.version));
         writeln!(page, "{}  {}, account {}", plain(&done.instance), paint.bold(make.trim()), plain(&done.account))?;
+        match done.agent {
+            Some(true) => writeln!(page, "  peapod's agent is in use")?,
+            Some(false) => {
+                writeln!(page, "  without peapod's agent; start it by bootstrap/agents/moto_agent.py for all of it")?
+            }
+            None => {}
+        }
         for base in &done.pods {
             writeln!(page, "  stood for {}@{} when peapod last met it", plain(&base.pod), short(&base.version))?;
         }
@@ -57,11 +63,9 @@ async fn status(instance: &Instance, session: &Session) -> Result<()> {
     })
 }
 
-async fn reset(instance: &Instance, yes: bool, session: &Session) -> Result<()> {
+async fn reset(instance: &Instance, consent: &Consent, session: &Session) -> Result<()> {
     let cx = instance.context().await?;
-    if session.can_ask() && !yes {
-        session.ask(&format!("empty {}, for good?", plain(cx.url())))?;
-    }
+    session.ask(consent, &format!("empty {}, for good?", plain(cx.url())))?;
     let done = session.run(cx, InstanceReset {}).await?;
     session.text(|page| writeln!(page, "{} ({}) is empty", plain(&done.instance), plain(&done.emulator)))
 }

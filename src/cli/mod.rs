@@ -7,6 +7,7 @@ mod args;
 mod blame;
 mod commit;
 mod completions;
+mod conflicts;
 mod delete;
 mod diff;
 mod document;
@@ -50,7 +51,7 @@ use crate::error::{Context as _, Error, Kind, Result};
 /// A pod is a named history of snapshots. `peapod commit p1` takes one of the running emulator, `peapod push p1` shares
 /// it with the team, and a teammate's `peapod pull p1` merges it into theirs.
 #[derive(Debug, Parser)]
-#[command(name = "peapod", version, disable_help_subcommand = true)]
+#[command(name = "peapod", version)]
 struct Cli {
     #[command(flatten)]
     global: Global,

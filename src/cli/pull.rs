@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::app::Context;
 use crate::app::pull::Pull;
-use crate::cli::args::{How, Instance, PodOrVersion, Select, duration};
+use crate::cli::args::{How, PodOrVersion, There, duration};
 use crate::cli::session::Session;
 use crate::cli::style::{count, plain, short, size};
 use crate::cli::{inject, versions};
@@ -24,15 +24,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    select: Select,
-    #[command(flatten)]
-    instance: Instance,
+    there: There,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let pull = Pull {
         reference: args.pod.reference()?,
-        selection: args.select.selection()?,
+        selection: args.there.selection()?,
         strategy: args.how.strategy,
         on_conflict: args.how.on_conflict,
         no_inject: args.no_inject,
@@ -40,7 +38,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         strict: args.how.strict,
         timeout: args.timeout,
     };
-    let cx = if pull.no_inject { Context::without_instance()? } else { args.instance.context().await? };
+    let cx = if pull.no_inject { Context::without_instance()? } else { args.there.context().await? };
     let url = cx.url().to_owned();
     let done = session.run(cx, pull).await?;
     session.text(|page| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::app::Context;
 use crate::app::push::Push;
-use crate::cli::args::{Instance, Pod, Select, duration};
+use crate::cli::args::{Pod, There, duration};
 use crate::cli::commit::What;
 use crate::cli::session::Session;
 use crate::cli::style::count;
@@ -28,23 +28,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    select: Select,
-    #[command(flatten)]
-    instance: Instance,
+    there: There,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let push = Push {
         pod: args.pod.name()?,
         message: args.what.message,
-        selection: args.select.selection()?,
+        selection: args.there.selection()?,
         no_commit: args.no_commit,
         strict: args.what.strict,
         replace: args.what.replace,
         replicas: args.replicas,
         timeout: args.timeout,
     };
-    let cx = if push.no_commit { Context::without_instance()? } else { args.instance.context().await? };
+    let cx = if push.no_commit { Context::without_instance()? } else { args.there.context().await? };
     let done = session.run(cx, push).await?;
     session.text(|page| {
         versions::title(page, "pushed", &done.version)?;

@@ -3,13 +3,16 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::daemon;
 use crate::app::events::{Event, Events};
+use crate::app::views::ConflictView;
 use crate::app::{Context, Home, Journey};
+use crate::cli::args::Consent;
+use crate::cli::conflicts;
 use crate::cli::document::Document;
 use crate::cli::progress::Progress;
 use crate::cli::style::{Paint, plain};
@@ -69,13 +72,16 @@ impl Session {
         Ok(Session { directory, mode, quiet })
     }
 
-    /// Whether a person is there to be asked.
-    pub(crate) fn can_ask(&self) -> bool {
-        self.mode == Mode::Text && io::stdin().is_terminal() && io::stderr().is_terminal()
+    /// Whether a person is there to be asked, and has not agreed beforehand.
+    pub(crate) fn asks(&self, consent: &Consent) -> bool {
+        !consent.yes && self.mode == Mode::Text && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks a question that only `y` or `yes` answers.
-    pub(crate) fn ask(&self, question: &str) -> Result<()> {
+    /// Asks a question that only `y` or `yes` answers, if there is somebody to ask. In a pipe what is said is meant.
+    pub(crate) fn ask(&self, consent: &Consent, question: &str) -> Result<()> {
+        if !self.asks(consent) {
+            return Ok(());
+        }
         let _ = write!(io::stderr(), "{question} [y/N] ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).context("can't read the answer")?;
@@ -288,10 +294,8 @@ fn explain(error: &Error) {
     let paint = Paint::of(&io::stderr());
     let mut text = format!("{} {}\n", paint.red("error:"), plain(&error.chain()));
     let document = error.to_json();
-    for conflict in document["conflicts"].as_array().into_iter().flatten() {
-        let field = |name: &str| plain(conflict[name].as_str().unwrap_or_default());
-        text.push_str(&format!("  {}  {}\n", field("address"), paint.dim(&field("reason"))));
-    }
+    let unsettled = Vec::<ConflictView>::deserialize(&document["conflicts"]).unwrap_or_default();
+    text.push_str(&conflicts::text(paint, &unsettled));
     for damage in document["damaged"].as_array().into_iter().flatten() {
         let field = |name: &str| plain(damage[name].as_str().unwrap_or_default());
         text.push_str(&format!("  {} {}  {}\n", field("kind"), field("name"), paint.dim(&field("reason"))));

@@ -56,6 +56,20 @@ pub(crate) fn plain(text: &str) -> String {
     safe
 }
 
+/// Lines of a list that are printed; `--json` has them all.
+pub(crate) const LINES: usize = 20;
+/// Characters of an attribute that `inspect` and `diff` print.
+pub(crate) const ATTRIBUTE: usize = 160;
+
+/// A value on one line: text as it is, all else as JSON; cut to `width` characters.
+pub(crate) fn one_line(value: &serde_json::Value, width: usize) -> String {
+    let text = match value {
+        serde_json::Value::String(text) => plain(text).replace('\n', "\\n"),
+        other => plain(&other.to_string()),
+    };
+    if text.chars().count() <= width { text } else { text.chars().take(width).chain(['…']).collect() }
+}
+
 /// The first line of a message, cut to `width` characters.
 pub(crate) fn headline(message: &str, width: usize) -> String {
     let line = plain(message.lines().next().unwrap_or_default());

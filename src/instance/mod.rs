@@ -90,6 +90,11 @@ pub trait Instance: Send + Sync {
     /// Who answers there. [`crate::error::Kind::NotFound`] when nobody does.
     async fn identify(&self) -> Result<Identity>;
 
+    /// Whether peapod's agent runs in the instance, as far as was seen when it was connected to; none where none is needed.
+    fn agent(&self) -> Option<bool> {
+        None
+    }
+
     /// The regions that a capture asks: what lies in another is not gone because a capture does not show it.
     fn regions(&self) -> Vec<String>;
 

@@ -41,6 +41,32 @@ fn a_home_or_key_that_others_can_read_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn an_empty_directory_is_made_private_and_one_with_something_in_it_is_refused() {
+    let place = Place::new();
+    fs::create_dir(place.home()).unwrap();
+    chmod(&place.home(), 0o755);
+    fs::write(place.home().join("something"), "").unwrap();
+    let ran = place.run(&["status", "--json"]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    let way_out = format!("chmod 700 {}", place.home().canonicalize().unwrap().display());
+    assert!(ran.json()["error"]["hint"].as_str().unwrap().contains(&way_out), "{ran:?}");
+    fs::remove_file(place.home().join("something")).unwrap();
+    let ran = place.run(&["status", "--json"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_eq!(fs::metadata(place.home()).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn without_a_user_name_in_the_environment_the_systems_is_a_members_name() {
+    let user = std::process::Command::new("id").args(["-u", "-n"]).output().unwrap();
+    let user = String::from_utf8(user.stdout).unwrap();
+    let place = Place::new();
+    let ran = place.command(&["team", "create", "friends", "--json"]).env_remove("USER").env_remove("LOGNAME").output();
+    let team: serde_json::Value = serde_json::from_slice(&ran.unwrap().stdout).unwrap();
+    assert_eq!(team["members"][0]["member"], user.trim(), "{team}");
+}
+
+#[test]
 fn a_home_that_is_no_directory_or_can_not_be_made_is_an_error() {
     let place = Place::new();
     fs::write(place.home(), "a file").unwrap();

@@ -1,5 +1,6 @@
 //! What is asked for, and what comes back.
 
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use crate::Place;
@@ -18,6 +19,10 @@ fn help_names_every_command_and_every_command_has_help() {
         assert!(help.out().contains(&format!("  {command} ")), "{command}");
         let help = place.run(&[command, "--help"]);
         assert!(help.code() == 0 && help.out().contains("Usage: peapod"), "{command}");
+    }
+    for (ask, answer) in [(&["help"][..], "Usage: peapod"), (&["help", "commit"], "Usage: peapod commit")] {
+        let help = place.run(ask);
+        assert!(help.code() == 0 && help.out().contains(answer), "{help:?}");
     }
     assert!(!place.home().exists(), "help needs no home");
 }
@@ -59,6 +64,52 @@ fn a_usage_error_exits_2_and_is_a_document_where_one_is_asked_for() {
         assert_eq!(json.code(), 2, "{arguments:?}");
         assert_eq!(json.json()["error"]["kind"], "usage", "{arguments:?}");
         assert!(json.json()["error"]["message"].is_string() && json.json()["error"].get("hint").is_some());
+    }
+}
+
+#[test]
+fn a_misspelt_service_is_a_usage_error_that_names_those_there_are() {
+    let place = Place::new();
+    let version = place.pod("p", ["a"]);
+    for arguments in [
+        &["commit", "p"][..],
+        &["push", "p"],
+        &["inject", "p"],
+        &["pull", "p"],
+        &["diff", "p", "--instance", "http://127.0.0.1:1"],
+        &["diff", "p"],
+        &["inspect", "p"],
+    ] {
+        let ran = place.run(&[arguments, &["--service", "ssm,s33", "--json"]].concat());
+        assert_eq!(ran.code(), 2, "{arguments:?}: {ran:?}");
+        let error = &ran.json()["error"];
+        assert!(error["message"].as_str().unwrap().contains("s33"), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("s3, iam"), "{error}");
+    }
+    let ran = place.run(&["inspect", "p", "--service", "ssm,s3", "--json"]);
+    assert_eq!((ran.code(), ran.json()["records"].as_array().map(Vec::len)), (0, Some(1)), "{version:?} {ran:?}");
+}
+
+#[test]
+fn a_web_server_is_no_emulator_and_its_page_stays_where_it_is() {
+    for status in ["200 OK", "404 Not Found", "405 Method Not Allowed", "501 Unsupported method"] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                std::thread::spawn(move || {
+                    let page = "<!doctype html>\n<html><body><p>It works!<br>Really.</body></html>";
+                    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", page.len());
+                    while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+                        let _ = stream.write_all(format!("{head}{page}").as_bytes());
+                    }
+                });
+            }
+        });
+        let ran = Place::new().run(&["commit", "p", "--instance", &url]);
+        assert_eq!(ran.code(), 4, "{status}: {ran:?}");
+        assert!(ran.err().contains(&format!("error: what answers at {url} is not an AWS emulator\n")), "{ran:?}");
+        assert!(!ran.err().contains('<'), "{ran:?}");
     }
 }
 

@@ -14,12 +14,15 @@ const STS: Api = Api::query("sts", "2011-06-15");
 /// How long an emulator may take to say who it is. LocalStack loads STS on the first call, which took over 20 seconds on
 /// a busy machine of two cores.
 const PATIENCE: Duration = Duration::from_secs(45);
+const ANOTHER: &str = "is it the right port? name the emulator's URL with --instance";
 
 /// The make, version and caller's account of whoever answers.
 pub(super) struct Detected {
     pub emulator: Emulator,
     pub version: String,
     pub account: String,
+    /// Whether peapod's agent runs in it; none for a make that needs none.
+    pub agent: Option<bool>,
 }
 
 /// Asks each make's own endpoints, then STS for the caller's account.
@@ -34,19 +37,40 @@ pub(super) async fn detect(client: &Client) -> Result<Detected> {
 async fn ask(client: &Client) -> Result<Detected> {
     let (emulator, version) = make(client).await?;
     let request = Request::form(&STS, "GetCallerIdentity", &[]);
-    let identity = client.send(request, DEFAULT_REGION).await.and_then(|answer| answer.xml());
-    let identity = identity.map_err(|error| {
-        Error::unavailable(format!("{} does not answer as an AWS emulator", client.endpoint()))
-            .because(error)
-            .hint("is it the right port? name the emulator's URL with --instance")
-    })?;
+    let identity = match client.send(request, DEFAULT_REGION).await.and_then(|answer| answer.xml()) {
+        Err(error) if error.is_gone() => return Err(nobody(client, &error)),
+        // Another kind of server: what it says, a web page say, is of no use to anybody.
+        Err(error) if emulator == Emulator::Other && error.code.is_empty() => return Err(not_aws(client)),
+        Ok(page) if emulator == Emulator::Other && page["GetCallerIdentityResult"].is_null() => {
+            return Err(not_aws(client));
+        }
+        identity => identity.map_err(|error| {
+            Error::unavailable(format!("{} does not answer as an AWS emulator", client.endpoint()))
+                .because(error)
+                .hint(ANOTHER)
+        })?,
+    };
     let account = identity["GetCallerIdentityResult"]["Account"].as_str().map(str::to_owned);
     let legal = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let account = account.filter(legal).ok_or_else(|| {
         Error::unavailable(format!("{} does not say whose account the credentials belong to", client.endpoint()))
             .hint("peapod needs an emulator that answers sts GetCallerIdentity")
     })?;
-    Ok(Detected { emulator, version, account })
+    let agent = match emulator {
+        Emulator::Moto => Some(has_agent(client).await),
+        _ => None,
+    };
+    Ok(Detected { emulator, version, account, agent })
+}
+
+/// Whether peapod's agent runs in it.
+async fn has_agent(client: &Client) -> bool {
+    let answer = client.plain(Method::GET, "/_peapod/agent", None).await.and_then(|answer| answer.json());
+    answer.is_ok_and(|json| json["agent"].is_string())
+}
+
+fn not_aws(client: &Client) -> Error {
+    Error::not_found(format!("what answers at {} is not an AWS emulator", client.endpoint())).hint(ANOTHER)
 }
 
 /// The make, by the endpoints that only it has. LocalStack comes first: it takes the others' endpoints for buckets, and

@@ -104,16 +104,20 @@ impl Instance for Aws {
     }
 
     async fn identify(&self) -> Result<Identity> {
-        let Detected { emulator, version, account } = detect(&self.client).await?;
+        let Detected { emulator, version, account, agent } = detect(&self.client).await?;
         let mut services = Vec::new();
         for service in &self.services {
             let word = match self.refusal(service.as_ref()).await? {
-                None => service.partial(emulator).map(str::to_owned),
+                None => service.partial(emulator, agent == Some(true)).map(str::to_owned),
                 refusal => refusal,
             };
             services.push((service.name().to_owned(), word));
         }
         Ok(Identity { emulator: emulator.name().to_owned(), version, account, services })
+    }
+
+    fn agent(&self) -> Option<bool> {
+        self.detected.agent
     }
 
     fn regions(&self) -> Vec<String> {

@@ -66,9 +66,10 @@ pub trait Service: Send + Sync {
         None
     }
 
-    /// What can't be captured or put back on this make of emulator, for a person; none when all can.
-    fn partial(&self, emulator: Emulator) -> Option<&'static str> {
-        let _ = emulator;
+    /// What can't be captured or put back on this make of emulator, with peapod's agent in it or without, for a person;
+    /// none when all can.
+    fn partial(&self, emulator: Emulator, agent: bool) -> Option<&'static str> {
+        let _ = (emulator, agent);
         None
     }
 

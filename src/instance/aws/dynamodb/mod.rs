@@ -41,7 +41,7 @@ impl Service for DynamoDb {
         Some(Request::json(&API, "ListTables", json!({"Limit": 1})))
     }
 
-    fn partial(&self, emulator: Emulator) -> Option<&'static str> {
+    fn partial(&self, emulator: Emulator, _agent: bool) -> Option<&'static str> {
         match emulator {
             Emulator::LocalStack => Some("only where LocalStack could download its DynamoDB"),
             _ => None,

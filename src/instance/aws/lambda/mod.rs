@@ -40,9 +40,9 @@ impl Service for Lambda {
         Some(functions(Method::GET, []).query("MaxItems", "1"))
     }
 
-    fn partial(&self, emulator: Emulator) -> Option<&'static str> {
+    fn partial(&self, emulator: Emulator, agent: bool) -> Option<&'static str> {
         match emulator {
-            Emulator::Moto => Some("code and layers only through the agent: bootstrap/agents/moto_agent.py"),
+            Emulator::Moto if !agent => Some("code and layers only through the agent: bootstrap/agents/moto_agent.py"),
             _ => None,
         }
     }

@@ -72,11 +72,11 @@ impl Service for Sqs {
         Some(Request::json(&API, "ListQueues", json!({"MaxResults": 1})))
     }
 
-    fn partial(&self, emulator: Emulator) -> Option<&'static str> {
+    fn partial(&self, emulator: Emulator, agent: bool) -> Option<&'static str> {
         match emulator {
-            Emulator::Moto => Some("messages only through the agent: bootstrap/agents/moto_agent.py"),
+            Emulator::Moto if !agent => Some("messages only through the agent: bootstrap/agents/moto_agent.py"),
             Emulator::Fakecloud | Emulator::Other => Some("messages can be put back, but not captured untouched"),
-            Emulator::Ministack | Emulator::LocalStack => None,
+            Emulator::Moto | Emulator::Ministack | Emulator::LocalStack => None,
         }
     }
 
