@@ -22,9 +22,12 @@ use crate::error::Result;
 use crate::limits;
 use crate::net::{Config, Multiaddr, Net, Standing, parse_address};
 use crate::store::Store;
+use crate::sync::message::{Give, Request, Sync};
 
 /// How often it compares with every member although nothing hints at news.
 const COMPARE: Duration = Duration::from_secs(60);
+/// How long a removed member has to hear of it before its connection is closed.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// How a node takes part in the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,7 @@ pub struct Node {
     net: Net,
     store: Arc<Store>,
     team: Arc<TeamState>,
+    options: Options,
     tasks: std::sync::Mutex<JoinSet<()>>,
 }
 
@@ -91,7 +95,7 @@ impl Node {
         tasks.spawn(minding_the_roster(net.clone(), team.clone()));
         tasks.spawn(remembering(net.clone(), team.clone(), store.clone()));
         tasks.spawn(stirring(net.clone(), compare));
-        Ok(Arc::new(Node { net, store, team, tasks: std::sync::Mutex::new(tasks) }))
+        Ok(Arc::new(Node { net, store, team, options, tasks: std::sync::Mutex::new(tasks) }))
     }
 
     /// The network, for transfers.
@@ -102,6 +106,11 @@ impl Node {
     /// The store that it serves and fetches into.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// What it was started with.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The addresses it listens on.
@@ -167,7 +176,8 @@ async fn gossiping(net: Net, team: Arc<TeamState>) {
     }
 }
 
-/// Tells the network when this node enters a team and when members come or go.
+/// Tells the network when this node enters a team and when members come or go. Who is put out while connected is told
+/// so first: nobody answers them any more, and a closed connection alone would not say why.
 async fn minding_the_roster(net: Net, team: Arc<TeamState>) {
     let mut changes = team.changes();
     let mut before = team.roster();
@@ -182,8 +192,21 @@ async fn minding_the_roster(net: Net, team: Arc<TeamState>) {
                 let _ = net.keep(&peer, &lenient(&addresses)).await;
             }
         }
+        let connected = net.members().into_iter();
+        let out = connected.filter(|peer| now.as_ref().is_some_and(|roster| roster.removed(peer)));
+        futures::future::join_all(out.map(|peer| farewell(&net, &team, peer))).await;
         net.recheck().await;
         before = now;
+    }
+}
+
+/// Tells a removed member which entry removed it, and no other news.
+async fn farewell(net: &Net, team: &TeamState, peer: Author) {
+    let Some(entry) = team.look(|ledger| ledger.removal(&peer).cloned()).flatten() else { return };
+    let give = Give { entries: vec![entry.signed().clone()], ..Give::default() };
+    if let Ok(question) = codec::encode(&Request::Sync(Sync::Give(give))) {
+        let told = tokio::time::timeout(FAREWELL, net.ask(&peer, &question)).await;
+        tracing::debug!(%peer, told = matches!(told, Ok(Ok(_))), "told that it was removed");
     }
 }
 

@@ -8,28 +8,43 @@ use tokio::time::Instant;
 use crate::app::events::Events;
 use crate::app::node::{Node, Options};
 use crate::app::state::App;
-use crate::error::Result;
+use crate::error::{Context, Error, Result};
 use crate::store::{Table, Write};
 
 /// How often a command looks whether a teammate is there.
 const LOOK: Duration = Duration::from_millis(50);
-/// The setting that says whether this home's node shows itself on the LAN.
-const MDNS: &[u8] = b"mdns";
+/// How long other teammates may still come when one refuses this node.
+const REFUSED: Duration = Duration::from_secs(2);
+/// [`Table::Settings`]: how `up` last took part in the network.
+const OPTIONS: &[u8] = b"options";
 
-/// The node that runs on this home, or one that ends with the command.
+/// The node that runs on this home, or one that ends with the command: it takes part in the network as `up` was last
+/// told to, so that a command never shows this machine where its node would not.
 pub async fn node(app: &App) -> Result<&Arc<Node>> {
     if app.node.get().is_none() {
-        let mdns = app.store.read(Table::Settings, MDNS)?.is_none_or(|value| value == [1]);
-        let options = Options { listen: vec![], peers: vec![], mdns };
-        let node = Node::start(&app.home, app.store.clone(), app.secret.clone(), app.team.clone(), options).await?;
+        let options = remembered(app)?.unwrap_or(Options { mdns: true, ..Options::default() });
+        let told = !options.listen.is_empty();
+        let node = Node::start(&app.home, app.store.clone(), app.secret.clone(), app.team.clone(), options).await;
+        let node = node.map_err(|error| match told {
+            true => {
+                error.hint("`peapod up` was last told to listen there: run it anew, with another --listen or without")
+            }
+            false => error,
+        })?;
         let _ = app.node.set(node);
     }
     app.node()
 }
 
-/// Remembers, for commands without a running node, whether it may show itself on the LAN.
+/// Remembers, for commands without a running node, how `up` takes part in the network.
 pub fn remember(app: &App, options: &Options) -> Result<()> {
-    app.store.update(&[Write::Put(Table::Settings, MDNS.to_vec(), vec![u8::from(options.mdns)])])
+    let bytes = postcard::to_stdvec(options).context("can't encode the node's options")?;
+    app.store.update(&[Write::Put(Table::Settings, OPTIONS.to_vec(), bytes)])
+}
+
+/// How `up` last took part in the network; none where it never ran.
+fn remembered(app: &App) -> Result<Option<Options>> {
+    Ok(app.store.read(Table::Settings, OPTIONS)?.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
 }
 
 /// Whether anybody else is in the team now.
@@ -38,14 +53,23 @@ pub fn has_teammates(app: &App) -> bool {
 }
 
 /// Waits until a teammate is connected, and compares heads with all that are. Returns how many; none where nobody came
-/// `within` that time, or there is no teammate.
+/// `within` that time, or there is no teammate. [`crate::error::Kind::Denied`] when they refuse this node.
 pub async fn teammates(app: &App, node: &Node, within: Duration, events: &Events) -> Result<usize> {
     let others = has_teammates(app);
     let until = Instant::now() + within;
+    let mut refused = None;
     while others && node.net().members().is_empty() && Instant::now() < until {
         events.check()?;
+        if node.net().is_refused() && refused.get_or_insert_with(Instant::now).elapsed() > REFUSED {
+            break;
+        }
         tokio::time::sleep(LOOK).await;
     }
     node.catch_up(within).await;
-    Ok(node.net().members().len())
+    let reached = node.net().members().len();
+    if reached == 0 && node.net().is_refused() {
+        return Err(Error::denied("the team's nodes refuse this node; it may have been removed from the team")
+            .hint("ask an admin: `peapod team members` says there who was removed, and by whom"));
+    }
+    Ok(reached)
 }

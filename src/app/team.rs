@@ -134,6 +134,8 @@ pub struct MemberView {
     pub key: String,
     /// What it may do; none when it was removed.
     pub role: Option<Role>,
+    /// Who removed it, when it was removed.
+    pub removed_by: Option<String>,
     /// Whether it is this node.
     pub own: bool,
 }
@@ -178,9 +180,16 @@ pub fn pods_with_heads(app: &App) -> Result<Vec<String>> {
 pub fn require_member(app: &App) -> Result<Role> {
     let roster = app.team.roster().ok_or_else(no_team)?;
     roster.role(&app.secret.author()).ok_or_else(|| {
-        Error::denied(format!("this node is no longer in the team \"{}\"", roster.name))
+        let by = removed_by(app, &app.secret.author()).map(|admin| format!(" by {admin}")).unwrap_or_default();
+        Error::denied(format!("this node was removed from the team \"{}\"{by}", roster.name))
             .hint("ask an admin for a new invite, and join from a new home (--home)")
     })
+}
+
+/// Who removed a member, if it was removed: the admin's name in the roster.
+pub fn removed_by(app: &App, member: &Author) -> Option<String> {
+    let admin = app.team.look(|ledger| ledger.removal(member).map(|entry| entry.admin)).flatten()?;
+    app.team.roster()?.members.get(&admin).map(|admin| admin.name.clone())
 }
 
 /// Fails unless this node may sign heads: before anything is captured for one.
@@ -319,6 +328,7 @@ fn outcome(app: &App) -> Result<TeamOutcome> {
         member: member.name.clone(),
         key: key.to_string(),
         role: roster.role(key),
+        removed_by: removed_by(app, key).filter(|_| member.removed),
         own: *key == app.secret.author(),
     };
     let mut members: Vec<MemberView> = roster.members.iter().map(view).collect();

@@ -29,6 +29,12 @@ pub(crate) fn print(page: &mut Page, status: &StatusOutcome) -> io::Result<()> {
         Some(team) => writeln!(page, "team    {}", plain(team))?,
         None => writeln!(page, "team    none; `peapod team create NAME` starts one, `peapod team join TICKET` joins")?,
     }
+    if status.removed {
+        let by = status.removed_by.as_deref().map(|admin| format!(" by {}", plain(admin))).unwrap_or_default();
+        writeln!(page, "        {}", paint.red(&format!("this node was removed from it{by}")))?;
+    } else if status.refused {
+        writeln!(page, "        {}", paint.red("its nodes refuse this one; it may have been removed"))?;
+    }
     for address in &status.listen {
         writeln!(page, "listens {}", plain(address))?;
     }

@@ -122,8 +122,9 @@ fn members(page: &mut Page, team: &TeamOutcome) -> io::Result<()> {
     let width = team.members.iter().map(|member| member.member.len()).max().unwrap_or(0);
     for member in &team.members {
         let role = member.role.map_or("removed".to_owned(), |role| role.to_string());
+        let by = member.removed_by.as_deref().map(|admin| format!("  by {}", plain(admin))).unwrap_or_default();
         let own = if member.own { "  (this node)" } else { "" };
-        writeln!(page, "  {:width$}  {role:7}  {}{own}", plain(&member.member), short(&member.key))?;
+        writeln!(page, "  {:width$}  {role:7}  {}{by}{own}", plain(&member.member), short(&member.key))?;
     }
     for frozen in &team.frozen {
         let versions: Vec<String> = frozen.versions.iter().map(|version| short(version)).collect();

@@ -26,7 +26,8 @@ pub(crate) struct Args {
     /// Leave the node running in the background; it logs to node.log in the home
     #[arg(long)]
     detach: bool,
-    /// Listen here (IP:PORT, or a multiaddr); may be given more than once [default: every interface, any port]
+    /// Listen here (IP:PORT, or a multiaddr); may be given more than once [default: every interface, the ports of the
+    /// last time]. Commands that reach teammates while no node is up do so as `up` was last told to
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<String>,
     /// Connect to the node at this address too; may be given more than once
@@ -98,7 +99,15 @@ async fn detach(args: &Args, session: &Session) -> Result<()> {
     let home = Home::open(&session.directory)?;
     if control::connect(&home).await?.is_some() {
         let running = state(session).await?;
-        return show(session, &running, "is up already");
+        // None: it was just going down, and is to be started after all.
+        if let Some(options) = &running.options {
+            let ignored = ignored(args, options);
+            if ignored.is_empty() {
+                return show(session, &running, "is up already");
+            }
+            return Err(Error::failed(format!("the node is up already, without {}", ignored.join(" ")))
+                .hint("`peapod down`, then `peapod up --detach` with them"));
+        }
     }
     let log = home.log();
     let size = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
@@ -131,6 +140,17 @@ async fn detach(args: &Args, session: &Session) -> Result<()> {
     }
     let _ = child.kill();
     Err(Error::unavailable("the node did not answer in time").hint(format!("its log is {}", log.display())))
+}
+
+/// What is asked for that a running node was not told.
+fn ignored(args: &Args, running: &Options) -> Vec<String> {
+    let lacking = |option: &str, wanted: &[String], told: &[String]| -> Vec<String> {
+        wanted.iter().filter(|address| !told.contains(address)).map(|address| format!("{option} {address}")).collect()
+    };
+    let mut ignored = lacking("--listen", &args.listen, &running.listen);
+    ignored.extend(lacking("--peer", &args.peer, &running.peers));
+    ignored.extend((args.no_mdns && running.mdns).then(|| "--no-mdns".to_owned()));
+    ignored
 }
 
 async fn state(session: &Session) -> Result<StatusOutcome> {

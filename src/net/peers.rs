@@ -12,6 +12,8 @@ use crate::limits;
 /// The pause before a peer that could not be reached is dialled again; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// A peer that closes a connection sooner than this, without a word, refuses it.
+const REFUSAL: Duration = Duration::from_secs(5);
 
 /// A peer, as `peapod peers` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Peer {
     pub addresses: Vec<Multiaddr>,
     /// When it last gave a sign of life; none if it never has.
     pub heard: Option<SystemTime>,
+    /// Whether it closed the last connection to it at once, without a word: so does who takes this node for removed.
+    pub refuses: bool,
 }
 
 /// The peers of a node.
@@ -41,6 +45,9 @@ struct Entry {
     standing: Option<Standing>,
     addresses: Vec<Multiaddr>,
     heard: Option<SystemTime>,
+    /// Since when a connection that this side made is open without a word from the peer.
+    silent: Option<Instant>,
+    refuses: bool,
     /// Dial it whenever it is not connected.
     keep: bool,
     redial: Redial,
@@ -133,6 +140,7 @@ impl Book {
                 fixed.redial = Redial::default();
             }
         }
+        let dialled = address.is_some();
         self.learn(peer, address);
         let Some(entry) = self.peers.get_mut(&peer) else { return false };
         entry.connections += 1;
@@ -140,13 +148,17 @@ impl Book {
         entry.keep |= standing == Standing::Member;
         entry.redial = Redial::default();
         entry.heard = Some(SystemTime::now());
+        entry.silent = dialled.then(Instant::now);
         entry.connections == 1
     }
 
-    /// Notes that a connection ended.
-    pub(super) fn disconnected(&mut self, peer: &PeerId) {
+    /// Notes that a connection ended; `by_peer` where this side did not close it.
+    pub(super) fn disconnected(&mut self, peer: &PeerId, by_peer: bool) {
         if let Some(entry) = self.peers.get_mut(peer) {
             entry.connections = entry.connections.saturating_sub(1);
+            if by_peer && entry.connections == 0 {
+                entry.refuses = entry.silent.is_some_and(|since| since.elapsed() < REFUSAL);
+            }
             // The other side may be restarting: give it a moment.
             entry.redial = Redial { next: Some(Instant::now() + PAUSE_MIN), pause: PAUSE_MIN };
         }
@@ -156,6 +168,8 @@ impl Book {
     pub(super) fn heard(&mut self, peer: &PeerId) {
         if let Some(entry) = self.peers.get_mut(peer) {
             entry.heard = Some(SystemTime::now());
+            entry.silent = None;
+            entry.refuses = false;
         }
     }
 
@@ -206,6 +220,7 @@ impl Book {
                 standing: entry.standing.unwrap_or(Standing::Stranger),
                 addresses: entry.addresses.clone(),
                 heard: entry.heard,
+                refuses: entry.refuses,
             })
         };
         let mut peers: Vec<Peer> = self.peers.iter().filter_map(peer).collect();
@@ -250,8 +265,30 @@ mod tests {
         let peer = PeerId::random();
         assert!(book.connected(peer, Some(address), Standing::Member));
         assert!(book.due(Instant::now()).is_empty());
-        book.disconnected(&peer);
+        book.disconnected(&peer, true);
         assert_eq!(book.due(Instant::now() + Duration::from_secs(2)).len(), 2);
+    }
+
+    #[test]
+    fn a_peer_that_closes_at_once_without_a_word_refuses() {
+        let author = crate::core::identity::Secret::from_seed(&[1; 32]).author();
+        let (mut book, peer) = (Book::default(), identity::peer_of(&author).unwrap());
+        let refuses = |book: &Book| book.list().iter().any(|peer| peer.refuses);
+        let address: Option<Multiaddr> = Some("/ip4/127.0.0.1/tcp/1".parse().unwrap());
+        book.connected(peer, address.clone(), Standing::Member);
+        book.disconnected(&peer, false);
+        assert!(!refuses(&book), "this side closed it");
+        book.connected(peer, None, Standing::Member);
+        book.disconnected(&peer, true);
+        assert!(!refuses(&book), "it came and left again");
+        book.connected(peer, address.clone(), Standing::Member);
+        book.disconnected(&peer, true);
+        assert!(refuses(&book));
+        book.connected(peer, address, Standing::Member);
+        book.heard(&peer);
+        assert!(!refuses(&book));
+        book.disconnected(&peer, true);
+        assert!(!refuses(&book), "it was welcome and then left");
     }
 
     #[test]

@@ -239,10 +239,10 @@ impl Loop {
                 let dialled = endpoint.is_dialer().then(|| endpoint.get_remote_address().clone());
                 self.connected(peer_id, connection_id, dialled);
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 self.leaving.remove(&connection_id);
                 self.strangers.remove(&connection_id);
-                self.shared.book().disconnected(&peer_id);
+                self.shared.book().disconnected(&peer_id, cause.is_some());
                 self.shared.changes.send_modify(|count| *count += 1);
             }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
@@ -318,7 +318,7 @@ impl Loop {
             while !self.shared.book().open().is_empty() {
                 let event = self.swarm.select_next_some().await;
                 if let SwarmEvent::ConnectionClosed { peer_id, .. } = event {
-                    self.shared.book().disconnected(&peer_id);
+                    self.shared.book().disconnected(&peer_id, false);
                 }
             }
         };

@@ -81,6 +81,12 @@ impl Ledger {
         self.heads.iter().filter_map(|((pod, author), chain)| chain.tip(self.roster.heads(author, pod)))
     }
 
+    /// The entry that put a member out of the team, if one that counts did.
+    pub fn removal(&self, member: &Author) -> Option<&VerifiedEntry> {
+        let counting = self.entries.iter().flat_map(|(admin, chain)| chain.counting(self.roster.entries(admin)));
+        counting.into_iter().find(|entry| matches!(&entry.act, Act::Remove { member: out, .. } if out == member))
+    }
+
     /// Every link that was ever kept, the proofs of forks included.
     pub fn links(&self) -> impl Iterator<Item = Link> {
         let entries = self.entries.values().flat_map(Chain::links).cloned().map(Link::Entry);

@@ -9,6 +9,7 @@ mod common;
 mod asking;
 mod homes;
 mod node;
+mod team;
 mod usage;
 
 use std::path::Path;

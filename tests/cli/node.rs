@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{Place, Ran, until};
 
 /// Nodes of tests keep to the loopback.
-const QUIET: [&str; 3] = ["--no-mdns", "--listen", "127.0.0.1:0"];
+pub(crate) const QUIET: [&str; 3] = ["--no-mdns", "--listen", "127.0.0.1:0"];
 
 fn up(place: &Place) -> Ran {
     place.run(&[&["up", "--detach", "--json"][..], &QUIET].concat())
@@ -19,7 +19,7 @@ fn signal(pid: u64, signal: Signal) {
 }
 
 /// Takes the node down when the test ends, however it ends.
-struct Down<'a>(&'a Place);
+pub(crate) struct Down<'a>(pub(crate) &'a Place);
 
 impl Drop for Down<'_> {
     fn drop(&mut self) {
@@ -45,6 +45,14 @@ fn a_detached_node_comes_up_serves_commands_and_goes_down() {
 
     // A second one is the first one.
     assert_eq!(up(&place).json()["pid"].as_u64(), Some(pid));
+    // One that is asked for something else says that it is not so.
+    for more in [&["--listen", "127.0.0.1:1"][..], &["--peer", "127.0.0.1:1"]] {
+        let ran = place.run(&[&["up", "--detach", "--json"][..], &QUIET, more].concat());
+        assert_eq!(ran.code(), 1, "{ran:?}");
+        let message = format!("without {}", more.join(" "));
+        assert!(ran.json()["error"]["message"].as_str().unwrap().contains(&message), "{ran:?}");
+    }
+    assert_eq!(place.run(&["up", "--detach"]).code(), 0, "it asks for nothing that is ignored");
     let foreground = place.run(&[&["up", "--json"][..], &QUIET].concat());
     assert_eq!(foreground.code(), 1, "{foreground:?}");
 
@@ -55,6 +63,42 @@ fn a_detached_node_comes_up_serves_commands_and_goes_down() {
     assert!(fs::metadata(place.home().join("node.log")).unwrap().len() > 0);
     let again = place.run(&["down", "--json"]);
     assert_eq!((again.code(), again.json()["stopped"].as_bool()), (0, Some(false)));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_without_a_node_listens_where_up_was_told_to_and_nowhere_else() {
+    let place = Place::new();
+    place.pod("p", ["a"]);
+    assert_eq!(place.run(&["team", "create", "friends"]).code(), 0);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("127.0.0.1:{port}");
+    assert_eq!(place.run(&["up", "--detach", "--no-mdns", "--listen", &listen]).code(), 0);
+    assert_eq!(place.run(&["down"]).code(), 0);
+
+    let mut pushing = place.spawn(&["push", "p", "--no-commit", "--replicas", "1"]);
+    until("the command's node", || std::net::TcpStream::connect(&listen).is_ok());
+    let own = inodes(pushing.id());
+    let open: Vec<String> = ["tcp", "tcp6", "udp", "udp6"].into_iter().flat_map(|kind| bound(kind, &own)).collect();
+    assert_eq!(open, [format!("0100007F:{port:04X}")]);
+    assert!(pushing.is_running());
+}
+
+/// The sockets that a process has open.
+#[cfg(target_os = "linux")]
+fn inodes(pid: u32) -> Vec<String> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let links = links.filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.to_str()?.to_owned()));
+    links.filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect()
+}
+
+/// Where those of them listen or are bound that are of this kind and connected to nobody, in the kernel's notation.
+#[cfg(target_os = "linux")]
+fn bound(kind: &str, sockets: &[String]) -> Vec<String> {
+    let table = fs::read_to_string(format!("/proc/net/{kind}")).unwrap();
+    let lines = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let own = lines.filter(|fields| sockets.iter().any(|socket| socket == fields[9]) && fields[2].ends_with(":0000"));
+    own.map(|fields| fields[1].to_owned()).collect()
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! Teams of programs on this machine: who is put out hears of it.
+
+use serde_json::Value;
+
+use crate::node::{Down, QUIET};
+use crate::{Place, until};
+
+fn up(place: &Place) {
+    let ran = place.run(&[&["up", "--detach"][..], &QUIET].concat());
+    assert_eq!(ran.code(), 0, "{ran:?}");
+}
+
+/// A home that has joined the team of `admin`, whose node is up. Its own node is not.
+fn member(admin: &Place, name: &str) -> Place {
+    let place = Place::new();
+    let ticket = admin.run(&["team", "invite", "--json"]).json()["ticket"].as_str().unwrap().to_owned();
+    let ran = place.run(&["team", "join", &ticket, "--as", name]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    place
+}
+
+fn friends() -> Place {
+    let anna = Place::new();
+    assert_eq!(anna.run(&["team", "create", "friends", "--as", "anna"]).code(), 0);
+    up(&anna);
+    anna
+}
+
+fn connected(place: &Place) -> usize {
+    let peers = place.run(&["peers", "--json"]).json()["peers"].clone();
+    peers.as_array().map_or(0, |peers| peers.iter().filter(|peer| peer["connected"] == true).count())
+}
+
+fn error(value: &Value) -> String {
+    value["error"]["message"].as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+}
+
+#[test]
+fn a_member_that_is_removed_while_connected_is_told_by_whom() {
+    let anna = friends();
+    let _down = Down(&anna);
+    let ben = member(&anna, "ben");
+    ben.pod("p", ["a"]);
+    let _down_too = Down(&ben);
+    up(&ben);
+    until("they meet", || connected(&anna) == 1 && connected(&ben) == 1);
+    assert_eq!(ben.run(&["status", "--json"]).json()["removed"], false);
+    assert_eq!(anna.run(&["team", "remove", "ben"]).code(), 0);
+
+    until("ben hears of it", || ben.run(&["status", "--json"]).json()["removed"] == true);
+    assert!(ben.run(&["status"]).out().contains("this node was removed from it by anna"));
+    let members = ben.run(&["team", "members"]);
+    assert!(members.out().contains("by anna  (this node)"), "{members:?}");
+    for arguments in [&["push", "p", "--no-commit"][..], &["pull", "p", "--no-inject"], &["fetch", "p"]] {
+        let ran = ben.run(&[arguments, &["--json"]].concat());
+        assert_eq!(ran.code(), 5, "{ran:?}");
+        assert_eq!(error(&ran.json()), "this node was removed from the team \"friends\" by anna");
+    }
+}
+
+#[test]
+fn a_member_that_is_removed_while_away_is_told_that_it_is_refused() {
+    let anna = friends();
+    let _down = Down(&anna);
+    let carol = member(&anna, "carol");
+    carol.pod("p", ["a"]);
+    // What `up` was told holds for the commands afterwards.
+    up(&carol);
+    until("they meet", || connected(&carol) == 1);
+    assert_eq!(carol.run(&["down"]).code(), 0);
+    assert_eq!(anna.run(&["team", "remove", "carol"]).code(), 0);
+    for arguments in [&["push", "p", "--no-commit"][..], &["pull", "p", "--no-inject"]] {
+        let ran = carol.run(&[arguments, &["--json"]].concat());
+        assert_eq!(ran.code(), 5, "{ran:?}");
+        assert!(error(&ran.json()).contains("refuse this node"), "{ran:?}");
+    }
+    let _down_too = Down(&carol);
+    up(&carol);
+    until("the node notices", || carol.run(&["status", "--json"]).json()["refused"] == true);
+    assert!(carol.run(&["status"]).out().contains("may have been removed"));
+}
+
+#[test]
+fn a_node_that_is_away_is_not_one_that_refuses() {
+    let anna = friends();
+    let ben = member(&anna, "ben");
+    ben.pod("p", ["a"]);
+    up(&ben);
+    until("they meet", || connected(&ben) == 1);
+    ben.run(&["down"]);
+    anna.run(&["down"]);
+    let ran = ben.run(&["pull", "p", "--no-inject", "--timeout", "1s", "--json"]);
+    assert_eq!(ran.code(), 6, "{ran:?}");
+    assert_eq!(ben.run(&["push", "p", "--no-commit"]).code(), 0);
+}
