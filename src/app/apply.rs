@@ -1,16 +1,19 @@
 //! Carrying out a plan: the ordered operations that take an instance from its live state to a target state.
 //!
-//! The plan is never held in memory: it is the difference of two trees, walked once per stage. Deletes run first, in
-//! falling order of their stages, then puts in rising order. What acts by itself is switched on last, by a second call.
+//! The plan is never held in memory: it is the difference of two trees, walked once per stage that has something to do.
+//! Deletes run first, in falling order of their stages, then puts in rising order. What acts by itself is switched on
+//! last, by a second call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::app::events::{Counter, Unit};
+use crate::app::target::Owners;
 use crate::app::views::{Counts, Lost, PlanStep};
 use crate::app::{App, Events};
 use crate::core::address::Address;
 use crate::core::name::Name;
+use crate::core::record::Record;
 use crate::core::version::Skip;
 use crate::error::{Kind, Result};
 use crate::instance::{Instance, Stage, Step};
@@ -36,7 +39,7 @@ pub struct Plan {
 /// Puts in the order in which they run; deletes run in the reverse order.
 const STAGES: [Stage; 5] = [Stage::Foundation, Stage::Resource, Stage::Dependent, Stage::Item, Stage::Acting];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Delete(Stage),
     Put(Stage),
@@ -49,11 +52,9 @@ fn quiet_phases() -> impl Iterator<Item = Phase> {
 }
 
 impl Phase {
-    fn has(self, instance: &dyn Instance, change: &Change) -> bool {
-        match self {
-            Phase::Delete(stage) => change.after.is_none() && instance.stage(&change.address) == stage,
-            Phase::Put(stage) => change.after.is_some() && instance.stage(&change.address) == stage,
-        }
+    fn of(instance: &dyn Instance, change: &Change) -> Phase {
+        let stage = instance.stage(&change.address);
+        if change.after.is_some() { Phase::Put(stage) } else { Phase::Delete(stage) }
     }
 }
 
@@ -64,7 +65,7 @@ impl Plan {
         for phase in quiet_phases().chain([Phase::Put(Stage::Acting)]) {
             for change in tree::diff(&*app.store, &self.from, &self.to)? {
                 let change = change?;
-                if phase.has(instance, &change) && self.obstacle(&change).is_none() {
+                if Phase::of(instance, &change) == phase && self.obstacle(&change).is_none() {
                     let op = match (&change.before, &change.after) {
                         (None, _) => "create",
                         (_, Some(_)) => "update",
@@ -94,17 +95,32 @@ pub struct Done {
 
 /// Carries out all but what acts by itself. An error means that the instance stands somewhere between two states.
 pub async fn run_quiet(app: &App, instance: &dyn Instance, plan: &Plan, events: &Events) -> Result<Done> {
-    let mut run = Run::new(app, instance, plan, events)?;
-    for phase in quiet_phases() {
-        run.phase(phase).await?;
-    }
-    run.done()
+    run(app, instance, plan, quiet_phases(), events).await
 }
 
 /// Puts back what acts by itself, after [`run_quiet`].
 pub async fn run_acting(app: &App, instance: &dyn Instance, plan: &Plan, events: &Events) -> Result<Done> {
-    let mut run = Run::new(app, instance, plan, events)?;
-    run.phase(Phase::Put(Stage::Acting)).await?;
+    run(app, instance, plan, [Phase::Put(Stage::Acting)].into_iter(), events).await
+}
+
+async fn run(
+    app: &App,
+    instance: &dyn Instance,
+    plan: &Plan,
+    phases: impl Iterator<Item = Phase>,
+    events: &Events,
+) -> Result<Done> {
+    let phases: Vec<Phase> = phases.collect();
+    let mut changes: BTreeMap<Phase, u64> = BTreeMap::new();
+    for change in tree::diff(&*app.store, &plan.from, &plan.to)? {
+        *changes.entry(Phase::of(instance, &change?)).or_default() += 1;
+    }
+    let total = phases.iter().filter_map(|phase| changes.get(phase)).sum();
+    let counter = events.counter("changing", Some(total), Unit::Items);
+    let mut run = Run { app, instance, plan, counter, state: Mutex::default() };
+    for phase in phases.into_iter().filter(|phase| changes.contains_key(phase)) {
+        run.phase(phase).await?;
+    }
     run.done()
 }
 
@@ -123,22 +139,41 @@ struct State {
     failed: bool,
 }
 
-impl<'a> Run<'a> {
-    fn new(app: &'a App, instance: &'a dyn Instance, plan: &'a Plan, events: &'a Events) -> Result<Run<'a>> {
-        let counter = events.counter("changing", None, Unit::Items);
-        Ok(Run { app, instance, plan, counter, state: Mutex::default() })
-    }
-
+impl Run<'_> {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn phase(&mut self, phase: Phase) -> Result<()> {
-        let changes = tree::diff(&*self.app.store, &self.plan.from, &self.plan.to)?;
-        let wanted = changes.filter(|change| !matches!(change, Ok(change) if !phase.has(self.instance, change)));
         let this = &*self;
+        let store = &*this.app.store;
+        let changes = tree::diff(store, &this.plan.from, &this.plan.to)?;
+        let (mut before, mut after) = (Owners::default(), Owners::default());
+        // A container takes what it holds with it.
+        let mut go_with_owner = |change: &Change| -> Result<bool> {
+            let goes = phase == Phase::Delete(Stage::Item)
+                && before.has(store, &this.plan.from, &change.address)?
+                && !after.has(store, &this.plan.to, &change.address)?;
+            if goes {
+                this.state().done.applied.removed += 1;
+                this.counter.add(1);
+            }
+            Ok(goes)
+        };
+        let mut actual = tree::Lookup::new(store, &this.plan.actual)?;
+        let mut with_before = |change: Change| {
+            if go_with_owner(&change)? { Ok(None) } else { Ok(Some((actual.get(&change.address)?, change))) }
+        };
+        let wanted = changes.filter_map(|change| match change {
+            Ok(change) if Phase::of(this.instance, &change) != phase => None,
+            Ok(change) => with_before(change).transpose(),
+            Err(error) => Some(Err(error)),
+        });
         let mut steps = futures::stream::iter(wanted)
-            .map(|change| async move { if this.state().failed { Ok(()) } else { this.change(change?).await } })
+            .map(|wanted: Result<(Option<Record>, Change)>| async move {
+                let (before, change) = wanted?;
+                if this.state().failed { Ok(()) } else { this.change(before, change).await }
+            })
             .buffer_unordered(limits::INSTANCE_REQUESTS);
         // After a failure nothing new is begun, but what is under way ends before anybody looks at the instance again.
         let mut failure = None;
@@ -151,7 +186,8 @@ impl<'a> Run<'a> {
         failure.map_or(Ok(()), Err)
     }
 
-    async fn change(&self, change: Change) -> Result<()> {
+    /// `before` is what really stands there.
+    async fn change(&self, before: Option<Record>, change: Change) -> Result<()> {
         if let Some(skip) = self.plan.obstacle(&change) {
             self.lose(&change.address, format!("not visible in this instance: {}", skip.reason));
             return Ok(());
@@ -162,7 +198,7 @@ impl<'a> Run<'a> {
         }
         let store = &*self.app.store;
         let step = Step {
-            before: tree::get(store, &self.plan.actual, &change.address)?,
+            before,
             after: change.after.as_ref().map(|leaf| leaf.record(store)).transpose()?,
             address: change.address,
             paused: self.plan.paused,

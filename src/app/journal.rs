@@ -81,9 +81,9 @@ impl Journal {
 
     async fn restore(&self, app: &App, instance: &dyn Instance, now: &Captured, events: &Events) -> Result<Vec<Lost>> {
         let store = &*app.store;
-        let touched = |address: &Address| -> Result<bool> {
-            Ok(tree::get(store, &self.from, address)? != tree::get(store, &self.to, address)?)
-        };
+        let mut from = tree::Lookup::new(store, &self.from)?;
+        let mut to = tree::Lookup::new(store, &self.to)?;
+        let mut touched = |address: &Address| -> Result<bool> { Ok(from.get(address)? != to.get(address)?) };
         let mut back = tree::diff(store, &now.root, &self.before.echo)?.filter_map(|change| match change {
             Ok(change) => match touched(&change.address) {
                 Ok(true) => Some(Ok(change)),

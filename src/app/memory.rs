@@ -160,10 +160,11 @@ fn believed(change: &Result<Change>, captured: &Captured) -> bool {
 
 /// The tree `root` with each change carried over to its own record ([`carry`]).
 pub fn overlay(store: &Store, root: &Name, changes: tree::Stream<'_, Change>) -> Result<Name> {
+    let mut own = tree::Lookup::new(store, root)?;
     let mut carried = changes.map(|change| {
         let change = change?;
         let Some(live) = &change.after else { return Ok(change) };
-        let Some(kept) = tree::get(store, root, &change.address)? else { return Ok(change) };
+        let Some(kept) = own.get(&change.address)? else { return Ok(change) };
         let echo = change.before.as_ref().map(|echo| echo.record(store)).transpose()?;
         let record = carry(&kept, echo.as_ref(), &live.record(store)?);
         let after = Some(Leaf::new(store, &change.address, &record)?);

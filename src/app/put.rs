@@ -215,7 +215,7 @@ impl Prepared {
         done.applied.added += acted.applied.added;
         done.applied.changed += acted.applied.changed;
         done.lost.extend(acted.lost);
-        done.lost.extend(self.not_kept(store, &echo)?);
+        done.lost.extend(self.not_kept(store, instance, &echo)?);
         done.lost.sort();
         done.lost.dedup_by(|next, first| next.address == first.address);
         if self.options.strict && !done.lost.is_empty() {
@@ -271,15 +271,20 @@ impl Prepared {
     }
 
     /// What the plan put in and the echo does not show.
-    fn not_kept(&self, store: &Store, echo: &Name) -> Result<Vec<Lost>> {
+    fn not_kept(&self, store: &Store, instance: &dyn Instance, echo: &Name) -> Result<Vec<Lost>> {
         let mut lost = vec![];
+        let mut kept = tree::Lookup::new(store, echo)?;
         for change in tree::diff(store, &self.plan.from, &self.plan.to)? {
             let change = change?;
             let Some(after) = &change.after else { continue };
-            if self.options.paused || lost.len() >= limits::LOST {
+            if lost.len() >= limits::LOST {
+                break;
+            }
+            // Asked for switched off, it is switched off.
+            if self.options.paused && instance.stage(&change.address) == Stage::Acting {
                 continue;
             }
-            let reason = match tree::get(store, echo, &change.address)? {
+            let reason = match kept.get(&change.address)? {
                 None => "not kept by this instance".to_owned(),
                 Some(kept) => {
                     let wanted = after.record(store)?;
@@ -310,26 +315,27 @@ impl Prepared {
     /// and is deleted here, or one that stands in the instance with another value. What was not selected, not put in or
     /// not kept is left as it was seen, since the next commit would take it for a deletion.
     fn as_echo_of_the_version(&self, store: &Store, echo: &Name) -> Result<Name> {
-        let before = match &self.memory {
-            Some(memory) => Some(Version::read(store, &memory.version)?.root),
+        let mut before = match &self.memory {
+            Some(memory) => Some(tree::Lookup::new(store, &Version::read(store, &memory.version)?.root)?),
             None => None,
         };
-        let deleted_here = |address: &Address| -> Result<bool> {
-            match &before {
-                Some(root) if self.options.strategy == Strategy::Deep => {
-                    let was_there = tree::get(store, root, address)?.is_some();
-                    Ok(was_there && tree::get(store, &self.live, address)?.is_none())
+        let mut live = tree::Lookup::new(store, &self.live)?;
+        let mut seen = tree::Lookup::new(store, echo)?;
+        let mut deleted_here = |address: &Address| -> Result<bool> {
+            match &mut before {
+                Some(before) if self.options.strategy == Strategy::Deep => {
+                    Ok(before.get(address)?.is_some() && live.get(address)?.is_none())
                 }
                 _ => Ok(false),
             }
         };
-        let theirs = |change: &Change| -> Result<bool> {
+        let mut theirs = |change: &Change| -> Result<bool> {
             Ok(self.options.selector.matches(&change.address)
                 && match change.before {
                     None => deleted_here(&change.address)?,
                     // `basic` passes over what is there; that is nobody's change.
                     Some(_) if self.options.strategy == Strategy::Basic && change.after.is_some() => false,
-                    Some(_) => tree::get(store, echo, &change.address)?.is_some(),
+                    Some(_) => seen.get(&change.address)?.is_some(),
                 })
         };
         let changes = tree::diff(store, &self.plan.to, &self.pod_root)?.filter_map(|change| match change {

@@ -97,14 +97,14 @@ impl Groups {
     }
 }
 
-/// Remembers the answer for one resource.
+/// Whether a state has a resource, or that of an item; remembers the answer for the last one.
 #[derive(Default)]
-struct Owners {
+pub(super) struct Owners {
     last: Option<(Address, bool)>,
 }
 
 impl Owners {
-    fn has(&mut self, store: &Store, root: &Name, address: &Address) -> Result<bool> {
+    pub(super) fn has(&mut self, store: &Store, root: &Name, address: &Address) -> Result<bool> {
         let owner = address.owner().unwrap_or_else(|| address.clone());
         match &self.last {
             Some((last, answer)) if *last == owner => Ok(*answer),

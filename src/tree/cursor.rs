@@ -31,13 +31,27 @@ pub fn scan<'a>(objects: &'a dyn Objects, root: &Name, parts: &[String]) -> Resu
 
 /// The record at an address.
 pub fn get(objects: &dyn Objects, root: &Name, address: &Address) -> Result<Option<Record>> {
-    let (key, _) = address.key();
-    match Cursor::new(objects, root)?.seek(&key)?.here() {
-        Some(Here::Item(item)) if item.key == key => {
-            let entry = Entry { address: address_of(objects, &item.key, &item.leaf)?, leaf: item.leaf.clone() };
-            if entry.address == *address { entry.record(objects).map(Some) } else { Ok(None) }
-        }
-        _ => Ok(None),
+    Lookup::new(objects, root)?.get(address)
+}
+
+/// Looks up many addresses in one tree. Where they come in order, each node is read once.
+pub struct Lookup<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Lookup<'a> {
+    /// In the tree of this root.
+    pub fn new(objects: &'a dyn Objects, root: &Name) -> Result<Lookup<'a>> {
+        Ok(Lookup { cursor: Cursor::new(objects, root)? })
+    }
+
+    /// The record at an address.
+    pub fn get(&mut self, address: &Address) -> Result<Option<Record>> {
+        let objects = self.cursor.objects;
+        let (key, _) = address.key();
+        let Some(item) = self.cursor.find(&key)? else { return Ok(None) };
+        let entry = Entry { address: address_of(objects, &item.key, &item.leaf)?, leaf: item.leaf };
+        if entry.address == *address { entry.record(objects).map(Some) } else { Ok(None) }
     }
 }
 
@@ -106,6 +120,22 @@ impl<'a> Cursor<'a> {
         Ok(self)
     }
 
+    /// The record at `key`, searched from the innermost node on the path that may have it.
+    fn find(&mut self, key: &[u8]) -> Result<Option<Item>> {
+        while self.path.len() > 1 && self.path.last().is_some_and(|step| !step.covers(key)) {
+            self.path.pop();
+        }
+        while let Some(step) = self.path.last_mut() {
+            step.index = step.node.position(key);
+            match &step.node {
+                Node::Leaf(items) => return Ok(items.get(step.index).filter(|item| item.key == key).cloned()),
+                Node::Inner(..) if step.is_done() => return Ok(None),
+                Node::Inner(..) => self.enter()?,
+            }
+        }
+        Ok(None)
+    }
+
     /// What is next, if there is more.
     pub(super) fn here(&mut self) -> Option<Here<'_>> {
         while self.path.last()?.is_done() {
@@ -161,5 +191,14 @@ impl<'a> Cursor<'a> {
 impl Step {
     fn is_done(&self) -> bool {
         self.index >= self.node.len()
+    }
+
+    /// Whether a record of this key would stand in or under the node.
+    fn covers(&self, key: &[u8]) -> bool {
+        let end = match &self.node {
+            Node::Leaf(items) => items.last().map(|item| &item.key),
+            Node::Inner(_, links) => links.last().map(|link| &link.key),
+        };
+        self.floor.as_ref().is_none_or(|floor| floor < key) && end.is_some_and(|end| end >= key)
     }
 }

@@ -8,6 +8,7 @@ pub mod bodies;
 mod client;
 mod detect;
 mod dynamodb;
+mod elements;
 mod endpoint;
 mod errors;
 mod iam;

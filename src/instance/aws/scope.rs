@@ -178,20 +178,32 @@ impl Pages<'_> {
     /// The next page; none after the last. A listing that repeats its token is an error, not an endless loop.
     pub async fn next(&mut self) -> Result<Option<Json>, ApiError> {
         let Some(request) = self.request.take() else { return Ok(None) };
-        let operation = request.operation();
         let again = request.copy();
         let page = self.scope.call(request).await?;
-        let token = &page[self.told];
-        if token.is_null() || token.as_str() == Some("") {
-            return Ok(Some(page));
-        }
+        self.go_on(again, &page[self.told])?;
+        Ok(Some(page))
+    }
+
+    /// Gives each element of the next page's array `name` to `work`, holding one at a time; false after the last page.
+    pub async fn each(&mut self, name: &str, work: &mut (dyn FnMut(Json) -> Result<()> + Send)) -> Result<bool> {
+        let Some(request) = self.request.take() else { return Ok(false) };
+        let again = request.copy();
+        let answer = self.scope.client.send(request, self.scope.region).await?;
+        let rest = answer.each(name, work)?;
+        self.go_on(again, &rest[self.told])?;
+        Ok(true)
+    }
+
+    /// Makes the request of the page after one that told this token.
+    fn go_on(&mut self, request: Option<Request>, token: &Json) -> Result<(), ApiError> {
+        let Some(request) = request.filter(|_| !token.is_null() && token.as_str() != Some("")) else { return Ok(()) };
         self.count += 1;
         if *token == self.token || self.count > limits::INSTANCE_PAGES {
-            return Err(ApiError::broken(&operation, "the listing does not end"));
+            return Err(ApiError::broken(&request.operation(), "the listing does not end"));
         }
         self.token = token.clone();
-        self.request = again.map(|request| request.with_token(self.ask, token));
-        Ok(Some(page))
+        self.request = Some(request.with_token(self.ask, token));
+        Ok(())
     }
 }
 

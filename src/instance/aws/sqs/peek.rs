@@ -70,7 +70,9 @@ async fn ministack(cx: &Scope<'_>, url: &str) -> Result<Vec<Peeked>, ApiError> {
     let (account, region, url) = (encode(cx.account), encode(cx.region), encode(url));
     let path = format!("/_ministack/sqs/messages?account={account}&region={region}&QueueUrl={url}");
     let answer = cx.client.plain(Method::GET, &path, None).await?.json()?;
-    let Some(queues) = answer["messages"][cx.account][cx.region].as_object() else { return Ok(Vec::new()) };
+    // It lists an empty queue too: one that is not there says nothing about its messages.
+    let queues = answer["messages"][cx.account][cx.region].as_object();
+    let queues = queues.ok_or_else(|| ApiError::broken("sqs messages", "ministack lists no such queue"))?;
     let messages = queues.values().flat_map(items).map(|message| {
         let system = json!({
             "AWSTraceHeader": message["Attributes"]["AWSTraceHeader"],
