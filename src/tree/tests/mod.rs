@@ -82,6 +82,21 @@ proptest! {
     }
 
     #[test]
+    fn one_look_up_after_another_finds_what_is_there_in_whatever_order(
+        values in values(400),
+        numbers in proptest::collection::vec(0u16..600, 1..200),
+    ) {
+        let objects = Memory::default();
+        let state = state(&values);
+        let root = root_of(&objects, &state);
+        let mut lookup = Lookup::new(&objects, &root).unwrap();
+        for address in numbers.into_iter().map(address) {
+            let found = lookup.get(&address).unwrap().map(|found| Record { whole: None, ..found });
+            prop_assert_eq!(found.as_ref(), state.get(&address.key().0).map(|(_, record)| record));
+        }
+    }
+
+    #[test]
     fn a_tree_holds_what_was_put_in(values in values(300), number in 0u16..600) {
         let objects = Memory::default();
         let state = state(&values);
