@@ -13,7 +13,7 @@ use crate::app::memory::{self, Memory};
 use crate::app::merging;
 use crate::app::state::App;
 use crate::app::versions::{self, local_head, set_local_head};
-use crate::app::views::{Counts, VersionView};
+use crate::app::views::{Counts, VersionView, counted};
 use crate::core::name::{Kind, Name};
 use crate::core::select::{Selection, Selector};
 use crate::core::version::{Authorship, Skip, Source, Version, check_name};
@@ -65,8 +65,8 @@ pub async fn run(app: &App, cx: &Context, request: Commit, events: &Events) -> R
     if request.strict && !captured.skipped.is_empty() {
         let first = &captured.skipped[0];
         return Err(Error::failed(format!(
-            "{} parts of the instance could not be captured: {}: {}",
-            captured.skipped.len(),
+            "{} of the instance could not be captured: {}: {}",
+            counted(captured.skipped.len(), "part"),
             first.prefix.join("/"),
             first.reason
         ))
@@ -157,7 +157,7 @@ fn on_top_of(app: &App, pod: &str, head: &Name, captured: &Captured, replace: bo
     let root = Version::read(store, head)?.root;
     let gone = |change: &tree::Change| change.after.is_none() && captured.proves_absence(&change.address);
     let mut missing = vec![];
-    let mut count = 0u64;
+    let mut count = 0;
     for change in tree::diff(store, &root, &captured.root)? {
         let change = change?;
         if gone(&change) {
@@ -168,10 +168,11 @@ fn on_top_of(app: &App, pod: &str, head: &Name, captured: &Captured, replace: bo
         }
     }
     if count > 0 && !replace {
-        let more = if count > missing.len() as u64 { ", .." } else { "" };
+        let more = if count > missing.len() { ", .." } else { "" };
         return Err(Error::conflict(format!(
-            "the instance lacks {count} records that pod \"{pod}\" has ({}{more}), and peapod can't tell whether they were \
-             deleted or the instance was restarted",
+            "the instance lacks {} that pod \"{pod}\" has ({}{more}), and peapod can't tell whether that was deleted or the \
+             instance was restarted",
+            counted(count, "record"),
             missing.join(", ")
         ))
         .hint(format!("`peapod inject {pod}` brings them back; `peapod commit {pod} --replace` leaves them out")));

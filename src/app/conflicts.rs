@@ -6,7 +6,7 @@ use crate::app::diff::changed_attributes;
 use crate::app::history::last_change;
 use crate::app::state::App;
 use crate::app::team;
-use crate::app::views::{ConflictAttribute, ConflictSide, ConflictView};
+use crate::app::views::{ConflictAttribute, ConflictSide, ConflictView, counted};
 use crate::core::name::Name;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -115,21 +115,16 @@ fn brief(value: Value) -> Value {
     Value::String(text.chars().take(limits::CONFLICT_VALUE).chain(['…']).collect())
 }
 
-/// `1 conflict`, `2 conflicts`.
-pub fn counted(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "conflict" } else { "conflicts" })
-}
-
 /// The error that lists conflicts; nothing was changed.
 pub fn error(app: &App, between: Between<'_>, pod: &str, conflicts: &[Conflict]) -> Error {
     let views = match views(app, between, conflicts) {
         Ok(views) => views,
-        Err(error) => return error.in_front(format!("{} in pod \"{pod}\"", counted(conflicts.len()))),
+        Err(error) => return error.in_front(format!("{} in pod \"{pod}\"", counted(conflicts.len(), "conflict"))),
     };
     let named: Vec<&str> = views.iter().take(5).map(|view| view.address.as_str()).collect();
     let more = conflicts.len().saturating_sub(named.len());
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Error::conflict(format!("{} in pod \"{pod}\": {}{tail}", counted(conflicts.len()), named.join(", ")))
+    Error::conflict(format!("{} in pod \"{pod}\": {}{tail}", counted(conflicts.len(), "conflict"), named.join(", ")))
         .hint(between.hint)
         .details(serde_json::json!({ "conflicts": views }))
 }

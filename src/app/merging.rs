@@ -5,7 +5,7 @@ use crate::app::conflicts::{self, Between};
 use crate::app::held::mark_held;
 use crate::app::state::App;
 use crate::app::versions;
-use crate::app::views::ConflictView;
+use crate::app::views::{ConflictView, counted};
 use crate::core::name::{Kind, Name};
 use crate::core::version::{Authorship, Version};
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub fn merge_versions(
             (!outcome.conflicts.is_empty()).then(|| Authorship { author: app.secret.author(), created: now() });
         let message = match (&authorship, message) {
             (None, _) => String::new(),
-            (Some(_), "") => format!("merge, {} settled", conflicts::counted(outcome.conflicts.len())),
+            (Some(_), "") => format!("merge, {} settled", counted(outcome.conflicts.len(), "conflict")),
             (Some(_), said) => said.to_owned(),
         };
         let version = Version {

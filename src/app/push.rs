@@ -14,7 +14,7 @@ use crate::app::resolve::resolve;
 use crate::app::state::App;
 use crate::app::team;
 use crate::app::versions;
-use crate::app::views::{Counts, VersionView};
+use crate::app::views::{Counts, VersionView, counted};
 use crate::core::name::{Kind, Name};
 use crate::core::reference::Reference;
 use crate::core::select::Selection;
@@ -104,9 +104,9 @@ pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Res
     };
     if replicas < request.replicas {
         let message = format!(
-            "{pod}@{} is pushed, but only {replicas} of {} teammates hold it after {}",
+            "{pod}@{} is pushed, but only {replicas} of {} hold it after {}",
             name.short(),
-            request.replicas,
+            counted(request.replicas, "teammate"),
             humantime::format_duration(patience)
         );
         return Err(Error::unavailable(message).hint("it stays pushed: they fetch it at their next `peapod pull`"));

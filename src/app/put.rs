@@ -14,7 +14,7 @@ use crate::app::strategy::{OnConflict, Strategy};
 use crate::app::target::{Sides, target};
 use crate::app::undo::UndoEntry;
 use crate::app::versions;
-use crate::app::views::{ConflictView, Counts, InjectOutcome, Lost};
+use crate::app::views::{ConflictView, Counts, InjectOutcome, Lost, counted};
 use crate::app::{App, Events};
 use crate::core::address::Address;
 use crate::core::name::Name;
@@ -221,8 +221,8 @@ impl Prepared {
         if self.options.strict && !done.lost.is_empty() {
             let first = &done.lost[0];
             return Err(Error::failed(format!(
-                "{} records would be lost: {}: {}",
-                done.lost.len(),
+                "{} would be lost: {}: {}",
+                counted(done.lost.len(), "record"),
                 first.address,
                 first.reason
             ))

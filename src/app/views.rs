@@ -12,6 +12,11 @@ use crate::error::Result;
 use crate::store::Store;
 use crate::tree::{self, Change};
 
+/// A number and what it counts: `1 conflict`, `2 conflicts`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// One version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionView {

@@ -102,7 +102,7 @@ impl Reach {
     }
 }
 
-/// Which part of which instance a command means.
+/// Which part of which instance a command means. Flattened last: clap puts what follows under its headings.
 #[derive(Debug, Args)]
 pub(crate) struct There {
     #[command(flatten)]
@@ -112,6 +112,9 @@ pub(crate) struct There {
 }
 
 impl There {
+    /// The options that select, for those of a command that leave nothing to select.
+    pub(crate) const SELECTORS: [&'static str; 5] = ["service", "account", "region", "only", "except"];
+
     /// The selection, of services that can be captured and put in.
     pub(crate) fn selection(&self) -> Result<Selection> {
         let selection = self.select.selection()?;
@@ -173,9 +176,11 @@ pub(crate) struct Consent {
     pub(crate) yes: bool,
 }
 
-/// How a version goes into an instance: what `inject` and `pull` share.
+/// What goes into an instance, and how: what `inject` and `pull` share.
 #[derive(Debug, Args)]
 pub(crate) struct How {
+    #[command(flatten)]
+    pub(crate) pod: PodOrVersion,
     /// overwrite: exactly the pod; account-region: exactly the pod in each account, region and service it has; basic:
     /// only what is missing; deep: both sides' changes
     #[arg(long, value_name = "STRATEGY", default_value = "deep", value_parser = named::<Strategy>(&Strategy::NAMES.map(|(name, _)| name)))]
@@ -189,6 +194,8 @@ pub(crate) struct How {
     /// Fail, and take everything back, if the instance does not keep something
     #[arg(long)]
     pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) there: There,
 }
 
 /// A parser of one of a few names, which help and completions list.

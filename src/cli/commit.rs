@@ -8,19 +8,13 @@ use crate::cli::session::Session;
 use crate::cli::versions;
 use crate::error::Result;
 
+/// What is committed: all of `commit`, and a part of `push`.
 #[derive(Debug, clap::Args)]
+// `push` has a group of its own.
+#[group(skip)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pod: Pod,
-    #[command(flatten)]
-    what: What,
-    #[command(flatten)]
-    there: There,
-}
-
-/// What `commit` and `push` share.
-#[derive(Debug, clap::Args)]
-pub(crate) struct What {
+    pub(crate) pod: Pod,
     /// What this version is about
     #[arg(short, long, value_name = "MSG")]
     pub(crate) message: Option<String>,
@@ -30,15 +24,17 @@ pub(crate) struct What {
     /// Let what a restarted instance does not have be deleted from the pod
     #[arg(long)]
     pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) there: There,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let commit = Commit {
         pod: args.pod.name()?,
-        message: args.what.message,
+        message: args.message,
         selection: args.there.selection()?,
-        strict: args.what.strict,
-        replace: args.what.replace,
+        strict: args.strict,
+        replace: args.replace,
     };
     let done = session.run(args.there.context().await?, commit).await?;
     session.text(|page| {

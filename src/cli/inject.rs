@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::inject::Inject;
 use crate::app::strategy::Strategy;
 use crate::app::views::InjectOutcome;
-use crate::cli::args::{Consent, How, PodOrVersion, There, duration};
+use crate::cli::args::{Consent, How, duration};
 use crate::cli::session::{Page, Session};
 use crate::cli::style::{plain, short};
 use crate::cli::versions;
@@ -17,10 +17,6 @@ const STEPS: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    pod: PodOrVersion,
-    #[command(flatten)]
-    how: How,
     /// Only print what would be done
     #[arg(long)]
     dry_run: bool,
@@ -30,13 +26,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     consent: Consent,
     #[command(flatten)]
-    there: There,
+    how: How,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let inject = Inject {
-        reference: args.pod.reference()?,
-        selection: args.there.selection()?,
+        reference: args.how.pod.reference()?,
+        selection: args.how.there.selection()?,
         strategy: args.how.strategy,
         on_conflict: args.how.on_conflict,
         dry_run: args.dry_run,
@@ -44,7 +40,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         wait: args.wait,
         strict: args.how.strict,
     };
-    let cx = args.there.context().await?;
+    let cx = args.how.there.context().await?;
     if session.asks(&args.consent) && !args.dry_run {
         let planned = session.run_unseen(cx.clone(), Inject { dry_run: true, ..inject.clone() }).await?;
         if !planned.applied.is_zero() {

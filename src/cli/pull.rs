@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::app::Context;
 use crate::app::pull::Pull;
-use crate::cli::args::{How, PodOrVersion, There, duration};
+use crate::cli::args::{How, There, duration};
 use crate::cli::session::Session;
 use crate::cli::style::{count, plain, short, size};
 use crate::cli::{inject, versions};
@@ -13,24 +13,20 @@ use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    pod: PodOrVersion,
-    #[command(flatten)]
-    how: How,
     /// Fetch and merge only; needs no instance
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = There::SELECTORS)]
     no_inject: bool,
     /// How long to wait for teammates
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    there: There,
+    how: How,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let pull = Pull {
-        reference: args.pod.reference()?,
-        selection: args.there.selection()?,
+        reference: args.how.pod.reference()?,
+        selection: args.how.there.selection()?,
         strategy: args.how.strategy,
         on_conflict: args.how.on_conflict,
         no_inject: args.no_inject,
@@ -38,7 +34,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         strict: args.how.strict,
         timeout: args.timeout,
     };
-    let cx = if pull.no_inject { Context::without_instance()? } else { args.there.context().await? };
+    let cx = if pull.no_inject { Context::without_instance()? } else { args.how.there.context().await? };
     let url = cx.url().to_owned();
     let done = session.run(cx, pull).await?;
     session.text(|page| {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::app::Context;
 use crate::app::push::Push;
-use crate::cli::args::{Pod, There, duration};
-use crate::cli::commit::What;
+use crate::cli::args::{There, duration};
+use crate::cli::commit;
 use crate::cli::session::Session;
 use crate::cli::style::count;
 use crate::cli::versions;
@@ -14,12 +14,8 @@ use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    pod: Pod,
-    #[command(flatten)]
-    what: What,
     /// Push the head as it is; needs no instance
-    #[arg(long, conflicts_with_all = ["message", "strict", "replace"])]
+    #[arg(long, conflicts_with_all = ["message", "strict", "replace"], conflicts_with_all = There::SELECTORS)]
     no_commit: bool,
     /// Return only when so many teammates hold all of it
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -28,21 +24,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    there: There,
+    commit: commit::Args,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
     let push = Push {
-        pod: args.pod.name()?,
-        message: args.what.message,
-        selection: args.there.selection()?,
+        pod: args.commit.pod.name()?,
+        message: args.commit.message,
+        selection: args.commit.there.selection()?,
         no_commit: args.no_commit,
-        strict: args.what.strict,
-        replace: args.what.replace,
+        strict: args.commit.strict,
+        replace: args.commit.replace,
         replicas: args.replicas,
         timeout: args.timeout,
     };
-    let cx = if push.no_commit { Context::without_instance()? } else { args.there.context().await? };
+    let cx = if push.no_commit { Context::without_instance()? } else { args.commit.there.context().await? };
     let done = session.run(cx, push).await?;
     session.text(|page| {
         versions::title(page, "pushed", &done.version)?;

@@ -8,6 +8,7 @@ mod common;
 
 mod asking;
 mod homes;
+mod instance;
 mod node;
 mod team;
 mod usage;

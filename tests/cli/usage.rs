@@ -45,6 +45,8 @@ fn a_usage_error_exits_2_and_is_a_document_where_one_is_asked_for() {
         &["inject", "p", "--strategy", "wild"],
         &["inject", "p", "--wait", "soon"],
         &["push", "p", "--no-commit", "-m", "x"],
+        &["push", "p", "--no-commit", "--service", "s3"],
+        &["pull", "p", "--no-inject", "--only", "*"],
         &["inspect", "p@"],
         &["inspect", "p@~x"],
         &["inspect", "p", "--only", "[a"],
