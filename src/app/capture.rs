@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::events::{Counter, Unit};
+use crate::app::views::Skipped;
 use crate::app::{App, Events};
 use crate::core::address::Address;
 use crate::core::codec;
@@ -65,8 +66,9 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
         app.store.update(&found.bodies)?;
         Ok(root)
     })?;
-    for skip in &found.skipped {
-        events.warn(format!("not captured: {}: {}", skip.prefix.join("/"), skip.reason)).await;
+    let skipped: Vec<Skipped> = found.skipped.iter().map(Skipped::from).collect();
+    for Skipped { address, reason } in Skipped::by_service(&skipped) {
+        events.warn(format!("not captured: {address}: {reason}")).await;
     }
     Ok(Captured {
         root,

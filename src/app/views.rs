@@ -1,5 +1,7 @@
 //! What several answers have in common, with the field names that scripts rely on. Ids are lower-case hex, times RFC 3339.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::app::clock::rfc3339;
@@ -47,7 +49,6 @@ pub struct VersionView {
 impl VersionView {
     /// The view of a version.
     pub fn new(app: &App, name: &Name, version: &Version) -> Result<VersionView> {
-        let skipped = |skip: &Skip| Skipped { address: skip.prefix.join("/"), reason: skip.reason.clone() };
         let by = version.authorship.as_ref();
         Ok(VersionView {
             pod: version.pod.clone(),
@@ -60,7 +61,7 @@ impl VersionView {
             created: by.map(|by| rfc3339(by.created)),
             records: version.stats.records,
             bytes: version.stats.bytes,
-            skipped: version.skipped.iter().map(skipped).collect(),
+            skipped: version.skipped.iter().map(Skipped::from).collect(),
         })
     }
 }
@@ -72,6 +73,33 @@ pub struct Skipped {
     pub address: String,
     /// Why.
     pub reason: String,
+}
+
+impl From<&Skip> for Skipped {
+    fn from(skip: &Skip) -> Skipped {
+        Skipped { address: skip.prefix.join("/"), reason: skip.reason.clone() }
+    }
+}
+
+impl Skipped {
+    /// For a person: regions that lack a service for one reason are one line, `sqs in 34 regions`.
+    pub fn by_service(skipped: &[Skipped]) -> Vec<Skipped> {
+        let mut grouped: Vec<Skipped> = vec![];
+        let mut regions: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
+        for skip in skipped {
+            let &[_, _, service] = skip.address.split('/').collect::<Vec<_>>().as_slice() else {
+                grouped.push(skip.clone());
+                continue;
+            };
+            let (place, count) = regions.entry((service, &skip.reason)).or_insert((grouped.len(), 0));
+            *count += 1;
+            match grouped.get_mut(*place) {
+                Some(line) => line.address = format!("{service} in {}", counted(*count, "region")),
+                None => grouped.push(skip.clone()),
+            }
+        }
+        grouped
+    }
 }
 
 /// How many records differ.
@@ -210,5 +238,33 @@ impl InjectOutcome {
             lost: vec![],
             plan: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_every_region_lacks_is_one_line() {
+        let skip = |address: &str, reason: &str| Skipped { address: address.to_owned(), reason: reason.to_owned() };
+        let skipped = [
+            skip("self/us-east-1/dynamodb", "no download"),
+            skip("self/us-east-1/sqs/queue/q", "no way to look"),
+            skip("self/eu-west-1/dynamodb", "no download"),
+            skip("self/eu-west-2/dynamodb", "broke down"),
+            skip("", "and 3 more"),
+        ];
+        let lines = Skipped::by_service(&skipped);
+        let lines: Vec<(&str, &str)> = lines.iter().map(|line| (line.address.as_str(), line.reason.as_str())).collect();
+        assert_eq!(
+            lines,
+            [
+                ("dynamodb in 2 regions", "no download"),
+                ("self/us-east-1/sqs/queue/q", "no way to look"),
+                ("self/eu-west-2/dynamodb", "broke down"),
+                ("", "and 3 more"),
+            ]
+        );
     }
 }

@@ -1,11 +1,10 @@
 //! How versions, counts and what was skipped look as text, wherever a command shows them.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::app::views::{ConflictView, Counts, Lost, Skipped, VersionView};
 use crate::cli::session::Page;
-use crate::cli::style::{self, LINES, count, headline, plain, short, size, time};
+use crate::cli::style::{LINES, count, headline, plain, short, size, time};
 
 /// One line: pod, version, message.
 pub(crate) fn title(page: &mut Page, verb: &str, version: &VersionView) -> io::Result<()> {
@@ -26,30 +25,8 @@ pub(crate) fn counts(counts: &Counts) -> String {
 
 /// What a capture left out.
 pub(crate) fn skipped(page: &mut Page, skipped: &[Skipped]) -> io::Result<()> {
-    let grouped = by_service(skipped);
-    list(page, "skipped", grouped.iter().map(|(address, reason)| (address, reason)))
-}
-
-/// Where each was skipped and why; the regions that lack a service for one reason are one line.
-fn by_service(skipped: &[Skipped]) -> Vec<(String, String)> {
-    let mut grouped: Vec<(String, String)> = vec![];
-    let mut regions: BTreeMap<(&str, &str), (usize, u64)> = BTreeMap::new();
-    for Skipped { address, reason } in skipped {
-        let service = match *address.split('/').collect::<Vec<_>>() {
-            [_, _, service] => service,
-            _ => {
-                grouped.push((address.clone(), reason.clone()));
-                continue;
-            }
-        };
-        let (place, count) = regions.entry((service, reason)).or_insert((grouped.len(), 0));
-        *count += 1;
-        match grouped.get_mut(*place) {
-            Some((line, _)) => *line = format!("{service} in {}", style::count(*count, "region")),
-            None => grouped.push((address.clone(), reason.clone())),
-        }
-    }
-    grouped
+    let grouped = Skipped::by_service(skipped);
+    list(page, "skipped", grouped.iter().map(|skipped| (&skipped.address, &skipped.reason)))
 }
 
 /// What an instance did not keep.
@@ -112,32 +89,4 @@ pub(crate) fn change(page: &mut Page, sign: char, address: &str) -> io::Result<(
         _ => page.paint.yellow(&line),
     };
     writeln!(page, "{line}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_service_that_every_region_lacks_is_one_line() {
-        let skip = |address: &str, reason: &str| Skipped { address: address.to_owned(), reason: reason.to_owned() };
-        let skipped = [
-            skip("self/us-east-1/dynamodb", "no download"),
-            skip("self/us-east-1/sqs/queue/q", "no way to look"),
-            skip("self/eu-west-1/dynamodb", "no download"),
-            skip("self/eu-west-2/dynamodb", "broke down"),
-            skip("", "and 3 more"),
-        ];
-        let lines = by_service(&skipped);
-        let lines: Vec<(&str, &str)> = lines.iter().map(|(line, reason)| (line.as_str(), reason.as_str())).collect();
-        assert_eq!(
-            lines,
-            [
-                ("dynamodb in 2 regions", "no download"),
-                ("self/us-east-1/sqs/queue/q", "no way to look"),
-                ("self/eu-west-2/dynamodb", "broke down"),
-                ("", "and 3 more"),
-            ]
-        );
-    }
 }
