@@ -11,10 +11,12 @@ use crate::app::state::App;
 use crate::error::{Context, Error, Result};
 use crate::store::{Table, Write};
 
+/// What a node can tell when teammates close its connections without a word.
+pub const REFUSED: &str = "the team's nodes refuse this node; it may have been removed from the team";
 /// How often a command looks whether a teammate is there.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long other teammates may still come when one refuses this node.
-const REFUSED: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(2);
 /// [`Table::Settings`]: how `up` last took part in the network.
 const OPTIONS: &[u8] = b"options";
 
@@ -60,7 +62,7 @@ pub async fn teammates(app: &App, node: &Node, within: Duration, events: &Events
     let mut refused = None;
     while others && node.net().members().is_empty() && Instant::now() < until {
         events.check()?;
-        if node.net().is_refused() && refused.get_or_insert_with(Instant::now).elapsed() > REFUSED {
+        if node.net().is_refused() && refused.get_or_insert_with(Instant::now).elapsed() > LINGER {
             break;
         }
         tokio::time::sleep(LOOK).await;
@@ -68,8 +70,9 @@ pub async fn teammates(app: &App, node: &Node, within: Duration, events: &Events
     node.catch_up(within).await;
     let reached = node.net().members().len();
     if reached == 0 && node.net().is_refused() {
-        return Err(Error::denied("the team's nodes refuse this node; it may have been removed from the team")
-            .hint("ask an admin: `peapod team members` says there who was removed, and by whom"));
+        return Err(
+            Error::denied(REFUSED).hint("ask an admin: `peapod team members` says there who was removed, and by whom")
+        );
     }
     Ok(reached)
 }

@@ -10,6 +10,7 @@ use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::inviter;
 use crate::app::ledger::{Change, forget_invite, in_a_team, keep_invite, keep_peer, no_team};
+use crate::app::reach;
 use crate::app::state::App;
 use crate::core::codec;
 use crate::core::identity::Author;
@@ -271,7 +272,10 @@ pub async fn join(app: &App, cx: &Context, request: TeamJoin, events: &Events) -
 }
 
 /// Who is in the team.
-pub async fn members(app: &App, _cx: &Context, _request: TeamMembers, _events: &Events) -> Result<TeamOutcome> {
+pub async fn members(app: &App, _cx: &Context, _request: TeamMembers, events: &Events) -> Result<TeamOutcome> {
+    if app.node.get().is_some_and(|node| node.net().is_refused()) {
+        events.warn(reach::REFUSED).await;
+    }
     outcome(app)
 }
 

@@ -200,12 +200,12 @@ impl Net {
         self.peers().into_iter().filter(member).map(|peer| peer.author).collect()
     }
 
-    /// Whether a teammate refuses this node's connections, and none is connected.
+    /// Whether a teammate refuses this node's connections, and none welcomes one.
     pub fn is_refused(&self) -> bool {
         let peers = self.peers();
         let member = |peer: &&Peer| peer.standing == Standing::Member;
         let mut members = peers.iter().filter(member);
-        members.clone().all(|peer| !peer.connected) && members.any(|peer| peer.refuses)
+        members.clone().all(|peer| !peer.connected || peer.refuses) && members.any(|peer| peer.refuses)
     }
 
     /// Changes whenever a peer comes or goes.

@@ -78,6 +78,8 @@ fn a_member_that_is_removed_while_away_is_told_that_it_is_refused() {
     up(&carol);
     until("the node notices", || carol.run(&["status", "--json"]).json()["refused"] == true);
     assert!(carol.run(&["status"]).out().contains("may have been removed"));
+    let members = carol.run(&["team", "members"]);
+    assert!(members.err().contains("may have been removed"), "{members:?}");
 }
 
 #[test]
