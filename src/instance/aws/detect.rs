@@ -40,9 +40,11 @@ async fn ask(client: &Client) -> Result<Detected> {
     let identity = match client.send(request, DEFAULT_REGION).await.and_then(|answer| answer.xml()) {
         Err(error) if error.is_gone() => return Err(nobody(client, &error)),
         // Another kind of server: what it says, a web page say, is of no use to anybody.
-        Err(error) if emulator == Emulator::Other && error.code.is_empty() => return Err(not_aws(client)),
+        Err(error) if emulator == Emulator::Other && error.code.is_empty() => {
+            return Err(not_aws(client, error.status));
+        }
         Ok(page) if emulator == Emulator::Other && page["GetCallerIdentityResult"].is_null() => {
-            return Err(not_aws(client));
+            return Err(not_aws(client, 200));
         }
         identity => identity.map_err(|error| {
             Error::unavailable(format!("{} does not answer as an AWS emulator", client.endpoint()))
@@ -69,8 +71,14 @@ async fn has_agent(client: &Client) -> bool {
     answer.is_ok_and(|json| json["agent"].is_string())
 }
 
-fn not_aws(client: &Client) -> Error {
-    Error::not_found(format!("what answers at {} is not an AWS emulator", client.endpoint())).hint(ANOTHER)
+/// Another kind of server; or, where it broke down or stands in for one that is away (502), there is no telling.
+fn not_aws(client: &Client, status: u16) -> Error {
+    let endpoint = client.endpoint();
+    let error = match status {
+        500 | 502..=599 => Error::unavailable(format!("{endpoint} does not answer as an AWS emulator (HTTP {status})")),
+        _ => Error::not_found(format!("what answers at {endpoint} is not an AWS emulator")),
+    };
+    error.hint(ANOTHER)
 }
 
 /// The make, by the endpoints that only it has. LocalStack comes first: it takes the others' endpoints for buckets, and
