@@ -18,7 +18,7 @@ use crate::core::name::{Kind, Name};
 use crate::core::select::{Selection, Selector};
 use crate::core::version::{Authorship, Skip, Source, Version, check_name};
 use crate::error::{Error, Result};
-use crate::instance::Identity;
+use crate::instance::{Identity, Instance};
 use crate::limits;
 use crate::tree::{self, Settle};
 
@@ -49,15 +49,19 @@ pub struct CommitOutcome {
     pub changes: Counts,
 }
 
-/// Commits the instance.
+/// Commits the caller's instance.
 pub async fn run(app: &App, cx: &Context, request: Commit, events: &Events) -> Result<CommitOutcome> {
     check_name("a pod's name", &request.pod)?;
     if request.message.as_ref().is_some_and(|message| message.len() > limits::MESSAGE) {
         return Err(Error::usage(format!("the message is longer than {} bytes", limits::MESSAGE)));
     }
-    let selector = Selector::new(request.selection.clone())?;
     let instance = cx.connect(None, events).await?;
-    let instance = &*instance;
+    of(app, &*instance, request, events).await
+}
+
+/// Commits this instance.
+pub async fn of(app: &App, instance: &dyn Instance, request: Commit, events: &Events) -> Result<CommitOutcome> {
+    let selector = Selector::new(request.selection.clone())?;
     let _session = app.store.session();
     journal::recover(app, instance, events).await?;
     let identity = instance.identify().await?;

@@ -56,3 +56,6 @@ pub use events::Events;
 pub use home::Home;
 pub use request::{Journey, Reply, Request, run};
 pub use state::App;
+
+#[cfg(test)]
+mod tests;

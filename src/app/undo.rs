@@ -90,10 +90,14 @@ fn number(key: &[u8]) -> Option<u64> {
     key.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// Takes back the last inject into the instance.
+/// Takes back the last inject into the caller's instance.
 pub async fn run(app: &App, cx: &Context, _request: Undo, events: &Events) -> Result<InjectOutcome> {
     let instance = cx.connect(None, events).await?;
-    let instance = &*instance;
+    last_of(app, &*instance, events).await
+}
+
+/// Takes back the last inject into this instance.
+pub async fn last_of(app: &App, instance: &dyn Instance, events: &Events) -> Result<InjectOutcome> {
     let _session = app.store.session();
     journal::recover(app, instance, events).await?;
     let store = &*app.store;

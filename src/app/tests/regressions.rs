@@ -1,0 +1,1 @@
+//! Bugs that were mended, each kept as the shortest story that shows it.
