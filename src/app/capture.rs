@@ -1,6 +1,6 @@
 //! Capture: an instance's whole state as a tree, with what tells this instance from a restarted one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::events::{Counter, Unit};
@@ -11,7 +11,7 @@ use crate::core::codec;
 use crate::core::content::{ContentReader, ContentRef, ContentWriter, Contents};
 use crate::core::name::Name;
 use crate::core::record::{Body, Record};
-use crate::core::select::Selector;
+use crate::core::select::{Selection, Selector};
 use crate::core::version::Skip;
 use crate::error::{Error, Result};
 use crate::instance::{Instance, Sink};
@@ -77,6 +77,25 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
         selector: selector.clone(),
         regions: instance.regions(),
     })
+}
+
+/// Captures the services in which two trees differ; nothing if they are the same.
+pub async fn capture_differing(
+    app: &App,
+    instance: &dyn Instance,
+    from: &Name,
+    to: &Name,
+    events: &Events,
+) -> Result<Option<Captured>> {
+    let mut services = BTreeSet::new();
+    for change in tree::diff(&*app.store, from, to)? {
+        services.insert(change?.address.service().to_owned());
+    }
+    if services.is_empty() {
+        return Ok(None);
+    }
+    let selection = Selection { services: services.into_iter().collect(), ..Selection::default() };
+    capture(app, instance, &Selector::new(selection)?, events).await.map(Some)
 }
 
 #[derive(Default)]

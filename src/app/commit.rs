@@ -106,7 +106,9 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
     mark_held(store, &[(Kind::Version, name)])?;
     let remembered = match &memory {
         Some(memory) => {
-            Memory { version: name, echo: memory.echo_after(store, captured)?, marks: memory.marks_after(captured) }
+            let is_proven = memory.is_proven_by(store, captured)?;
+            let marks = if is_proven { memory.marks_after(captured) } else { memory.marks.clone() };
+            Memory { version: name, echo: memory.echo_after(store, captured)?, marks }
         }
         None => Memory { version: name, echo: captured.root, marks: captured.marks.clone() },
     };

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::apply::{self, Plan};
-use crate::app::capture::{Captured, capture};
+use crate::app::capture::{Captured, capture, capture_differing};
 use crate::app::memory::Memory;
 use crate::app::views::Lost;
 use crate::app::{App, Events};
@@ -60,7 +60,8 @@ impl Journal {
         for lost in &lost {
             events.warn(format!("could not be put back: {}: {}", lost.address, lost.reason)).await;
         }
-        let mut writes = Memory::without_lost(&app.store, instance.url(), &lost)?;
+        let again = capture_differing(app, instance, &self.from, &self.to, events).await?;
+        let mut writes = Memory::put_back(&app.store, instance.url(), &self.before, &lost, again.as_ref())?;
         writes.push(Journal::end(instance.url()));
         app.store.update(&writes)
     }

@@ -96,7 +96,7 @@ impl Memory {
     /// that the echo has may be taken for deleted; only where the capture could not have seen any of it is there
     /// nothing to lose.
     pub fn is_of(&self, store: &Store, captured: &Captured) -> Result<bool> {
-        if self.marks.iter().any(|(address, mark)| captured.marks.get(address) == Some(mark)) {
+        if self.shares_a_mark(&captured.marks) {
             return Ok(true);
         }
         for entry in tree::scan(store, &self.echo, &[])? {
@@ -107,14 +107,42 @@ impl Memory {
         Ok(true)
     }
 
-    /// Remembering, for every pod, that the instance does not have these addresses although they were put there: what
-    /// it lost is no deletion.
-    pub fn without_lost(store: &Store, url: &str, lost: &[Lost]) -> Result<Vec<Write>> {
+    /// Whether it is proven that `captured` is of the same instance, or there is nothing to lose in it. Where it is not
+    /// (the selector left out all that could tell), a restart may have been in between: then new marks must not be
+    /// remembered beside the old echo, or the next whole capture would take all of it for deleted.
+    pub fn is_proven_by(&self, store: &Store, captured: &Captured) -> Result<bool> {
+        Ok(self.shares_a_mark(&captured.marks) || self.echo == tree::empty(store)?)
+    }
+
+    fn shares_a_mark(&self, marks: &BTreeMap<String, String>) -> bool {
+        self.marks.iter().any(|(address, mark)| marks.get(address) == Some(mark))
+    }
+
+    /// Remembering, for every pod, that the instance was put back as `before`, when it was last known: what it lost is
+    /// no deletion, and what was made again has the marks of `again`.
+    pub fn put_back(
+        store: &Store,
+        url: &str,
+        before: &Memory,
+        lost: &[Lost],
+        again: Option<&Captured>,
+    ) -> Result<Vec<Write>> {
         let mut writes = vec![];
         for (pod, memory) in Self::of_instance(store, url)? {
-            writes.push(memory.without(store, lost)?.write(url, &pod)?);
+            // What was of another instance, before a restart, stays so.
+            let was_of_it = memory.shares_a_mark(&before.marks);
+            let memory = memory.without(store, lost)?;
+            let memory = if was_of_it { memory.made_again(again) } else { memory };
+            writes.push(memory.write(url, &pod)?);
         }
         Ok(writes)
+    }
+
+    /// The same with the marks that its resources have since they were made again.
+    #[must_use]
+    pub fn made_again(mut self, again: Option<&Captured>) -> Memory {
+        self.marks.extend(again.into_iter().flat_map(|again| again.marks.clone()));
+        self
     }
 
     /// The same with the lost addresses taken out of the echo.

@@ -53,6 +53,8 @@ pub struct Prepared {
     captured: Captured,
     /// What was remembered of the instance, if it is still the same one.
     memory: Option<Memory>,
+    /// Whether that is proven, so that new marks may stand beside its echo.
+    is_proven: bool,
     /// What is known of the instance before the change: the capture, and what was not selected as last seen.
     seen: Memory,
     /// The state of the instance before, in full.
@@ -116,7 +118,12 @@ fn decide(
         _ => *name,
     };
     // An inject that was asked for tries again what the instance did not take, or took switched off.
-    let from = if options.only_news { live } else { without_what_lacks(store, instance, &live, &captured)? };
+    let becomes_the_pods =
+        |address: &Address| Ok(tree::get(store, &to, address)? == tree::get(store, &version.root, address)?);
+    let from = match options.only_news {
+        true => live,
+        false => to_try_again(store, instance, options.strategy, &live, &captured, becomes_the_pods)?,
+    };
     let plan = Plan { actual: captured.root, from, to, paused: options.paused, skipped: captured.skipped.clone() };
     let seen = match &memory {
         Some(memory) => Memory {
@@ -126,7 +133,9 @@ fn decide(
         },
         None => Memory { version: stands_for, echo: captured.root, marks: captured.marks.clone() },
     };
+    let is_proven = memory.as_ref().map_or(Ok(true), |memory| memory.is_proven_by(store, &captured))?;
     Ok(Prepared {
+        is_proven,
         version: *name,
         _session: session,
         live,
@@ -142,14 +151,33 @@ fn decide(
     })
 }
 
-/// The state of the instance in full, but for what the capture proves is not there, and with what acts as it is.
-fn without_what_lacks(store: &Store, instance: &dyn Instance, live: &Name, captured: &Captured) -> Result<Name> {
-    let mut lacks = tree::diff(store, live, &captured.root)?.filter(|change| match change {
-        Ok(change) if instance.stage(&change.address) == Stage::Acting => change.after.is_some(),
-        Ok(change) => change.after.is_none() && captured.proves_absence(&change.address),
-        Err(_) => true,
+/// The state of the instance in full, but where an inject that was asked for tries again: what the capture proves is not
+/// there, what acts as it is, and what `overwrite` and `account-region` shall make exactly the pod's.
+fn to_try_again(
+    store: &Store,
+    instance: &dyn Instance,
+    strategy: Strategy,
+    live: &Name,
+    captured: &Captured,
+    becomes_the_pods: impl Fn(&Address) -> Result<bool>,
+) -> Result<Name> {
+    let exactly = matches!(strategy, Strategy::Overwrite | Strategy::AccountRegion);
+    let tries = |change: &Change| -> Result<bool> {
+        match change.after {
+            None => Ok(captured.proves_absence(&change.address)),
+            Some(_) if instance.stage(&change.address) == Stage::Acting => Ok(true),
+            Some(_) => Ok(exactly && becomes_the_pods(&change.address)?),
+        }
+    };
+    let mut again = tree::diff(store, live, &captured.root)?.filter_map(|change| match change {
+        Ok(change) => match tries(&change) {
+            Ok(true) => Some(Ok(change)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        },
+        Err(error) => Some(Err(error)),
     });
-    tree::edit(store, live, &mut lacks)
+    tree::edit(store, live, &mut again)
 }
 
 impl Prepared {
@@ -201,16 +229,16 @@ impl Prepared {
     async fn change(&self, app: &App, instance: &dyn Instance, events: &Events) -> Result<InjectOutcome> {
         let store = &*app.store;
         let mut done = apply::run_quiet(app, instance, &self.plan, events).await?;
-        let (echo, marks) = self.look_again(app, instance, events, false).await?;
+        let quiet = self.look_again(app, instance, events, &self.seen, false).await?;
         let acted = apply::run_acting(app, instance, &self.plan, events).await?;
-        let echo = if acted.applied.is_zero() {
-            echo
+        let (echo, marks) = if acted.applied.is_zero() {
+            (quiet.echo, quiet.marks)
         } else {
-            let (after, _) = self.look_again(app, instance, events, true).await?;
-            let acting = tree::diff(store, &echo, &after)?;
+            let after = self.look_again(app, instance, events, &quiet, true).await?;
+            let acting = tree::diff(store, &quiet.echo, &after.echo)?;
             let mut acting = acting
                 .filter(|change| !matches!(change, Ok(change) if instance.stage(&change.address) != Stage::Acting));
-            tree::edit(store, &echo, &mut acting)?
+            (tree::edit(store, &quiet.echo, &mut acting)?, after.marks)
         };
         done.applied.added += acted.applied.added;
         done.applied.changed += acted.applied.changed;
@@ -229,15 +257,17 @@ impl Prepared {
             .hint("leave --strict away to put in what the instance takes")
             .details(serde_json::json!({ "lost": done.lost })));
         }
-        let memory = Memory { version: self.stands_for, echo: self.as_echo_of_the_version(store, &echo)?, marks };
+        let kept = self.memory.as_ref().filter(|_| !self.is_proven).map_or(&marks, |memory| &memory.marks).clone();
+        let memory = Memory { version: self.stands_for, echo: self.as_echo_of_the_version(store, &echo)?, marks: kept };
         let undo = UndoEntry {
             url: instance.url().to_owned(),
             pod: self.pod.clone(),
             version: self.version,
             before: self.seen.echo,
             after: echo,
-            marks: memory.marks.clone(),
+            marks,
             memory: self.memory.clone(),
+            is_proven: self.is_proven,
         };
         let mut writes = vec![Journal::end(instance.url()), memory.write(instance.url(), &self.pod)?];
         // One that changed nothing can be taken back too: else `undo` would take back another one than the last.
@@ -246,14 +276,16 @@ impl Prepared {
         Ok(self.outcome(done.applied, done.lost))
     }
 
-    /// Captures again the services that the plan touches; the rest is as it was captured before.
+    /// Captures again the services that the plan touches, or those of them where something acts; the rest is as it was
+    /// seen before.
     async fn look_again(
         &self,
         app: &App,
         instance: &dyn Instance,
         events: &Events,
+        seen: &Memory,
         acting: bool,
-    ) -> Result<(Name, std::collections::BTreeMap<String, String>)> {
+    ) -> Result<Memory> {
         let store = &*app.store;
         let mut services = BTreeSet::new();
         for change in tree::diff(store, &self.plan.from, &self.plan.to)? {
@@ -263,11 +295,11 @@ impl Prepared {
             }
         }
         if services.is_empty() {
-            return Ok((self.seen.echo, self.seen.marks.clone()));
+            return Ok(seen.clone());
         }
         let selection = Selection { services: services.into_iter().collect(), ..Selection::default() };
         let again = capture(app, instance, &Selector::new(selection)?, events).await?;
-        Ok((self.seen.echo_after(store, &again)?, self.seen.marks_after(&again)))
+        Ok(Memory { version: seen.version, echo: seen.echo_after(store, &again)?, marks: seen.marks_after(&again) })
     }
 
     /// What the plan put in and the echo does not show.
@@ -329,14 +361,22 @@ impl Prepared {
                 _ => Ok(false),
             }
         };
+        let passed_over = matches!(self.options.strategy, Strategy::Basic | Strategy::AccountRegion);
         let mut theirs = |change: &Change| -> Result<bool> {
-            Ok(self.options.selector.matches(&change.address)
-                && match change.before {
-                    None => deleted_here(&change.address)?,
-                    // `basic` passes over what is there; that is nobody's change.
-                    Some(_) if self.options.strategy == Strategy::Basic && change.after.is_some() => false,
-                    Some(_) => seen.get(&change.address)?.is_some(),
-                })
+            let address = &change.address;
+            if !self.options.selector.matches(address) {
+                return Ok(false);
+            }
+            if change.before.is_none() {
+                return deleted_here(address);
+            }
+            let is_users = match &before {
+                // Where these strategies pass over what is there, that is nobody's change but the user's own since.
+                Some(root) if passed_over => tree::get(store, root, address)? != tree::get(store, &self.live, address)?,
+                None if passed_over => change.after.is_none(),
+                _ => true,
+            };
+            Ok(is_users && seen.get(address)?.is_some())
         };
         let changes = tree::diff(store, &self.plan.to, &self.pod_root)?.filter_map(|change| match change {
             Ok(change) => match theirs(&change) {

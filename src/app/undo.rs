@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::app::apply::{self, Plan};
-use crate::app::capture::capture;
+use crate::app::capture::{Captured, capture, capture_differing};
 use crate::app::conflicts::{self, Between, Party};
 use crate::app::context::Context;
 use crate::app::events::Events;
@@ -51,6 +51,8 @@ pub struct UndoEntry {
     pub marks: BTreeMap<String, String>,
     /// What was remembered of the instance before.
     pub memory: Option<Memory>,
+    /// Whether that was proven to be of the same instance.
+    pub is_proven: bool,
 }
 
 impl Format for UndoEntry {
@@ -123,7 +125,7 @@ pub async fn last_of(app: &App, instance: &dyn Instance, events: &Events) -> Res
         to: plan.to,
     };
     store.update(&[journal.begin(instance.url())?])?;
-    let mut done = match carry_out(app, instance, &plan, events).await {
+    let (mut done, again) = match carry_out(app, instance, &plan, events).await {
         Ok(done) => done,
         Err(error) => {
             journal.roll_back(app, instance, events).await?;
@@ -132,7 +134,11 @@ pub async fn last_of(app: &App, instance: &dyn Instance, events: &Events) -> Res
     };
     done.lost.sort();
     let memory = match &entry.memory {
-        Some(memory) => memory.clone().without(store, &done.lost)?.write(&entry.url, &entry.pod)?,
+        Some(memory) => memory
+            .clone()
+            .without(store, &done.lost)?
+            .made_again(again.as_ref().filter(|_| entry.is_proven))
+            .write(&entry.url, &entry.pod)?,
         None => Memory::forget(&entry.url, &entry.pod),
     };
     store.update(&[Journal::end(instance.url()), memory, Write::Remove(Table::Oplog, key)])?;
@@ -147,11 +153,17 @@ pub async fn last_of(app: &App, instance: &dyn Instance, events: &Events) -> Res
     })
 }
 
-async fn carry_out(app: &App, instance: &dyn Instance, plan: &Plan, events: &Events) -> Result<apply::Done> {
+/// What was done, and how the instance looks where that was.
+async fn carry_out(
+    app: &App,
+    instance: &dyn Instance,
+    plan: &Plan,
+    events: &Events,
+) -> Result<(apply::Done, Option<Captured>)> {
     let mut done = apply::run_quiet(app, instance, plan, events).await?;
     let acted = apply::run_acting(app, instance, plan, events).await?;
     done.applied.added += acted.applied.added;
     done.applied.changed += acted.applied.changed;
     done.lost.extend(acted.lost);
-    Ok(done)
+    Ok((done, capture_differing(app, instance, &plan.from, &plan.to, events).await?))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::model::{DROPPED, ENABLED, Failure, Model, Records};
 use crate::app::commit::{self, Commit, CommitOutcome};
 use crate::app::held::mark_held;
+use crate::app::memory::Memory;
 use crate::app::put::{self, Options};
 use crate::app::strategy::{OnConflict, Strategy};
 use crate::app::versions::{self, local_head, set_local_head};
@@ -20,6 +21,7 @@ use crate::core::select::{Selection, Selector};
 use crate::core::value::Value;
 use crate::core::version::{Authorship, Version};
 use crate::error::{Error, Kind, Result};
+use crate::instance::Instance;
 use crate::tree::{self, Change, Leaf};
 
 const POD: &str = "p";
@@ -107,12 +109,15 @@ impl Default for How {
 struct Hand {
     deleted: BTreeSet<Address>,
     touched: BTreeSet<Address>,
+    /// Records of the user's own making: that a poor instance can't say all of them is no loss.
+    made: BTreeSet<Address>,
 }
 
 impl Hand {
     fn join(&mut self, other: Hand) {
         self.deleted.extend(other.deleted);
         self.touched.extend(other.touched);
+        self.made.extend(other.made);
     }
 }
 
@@ -131,9 +136,8 @@ impl Stack {
         Stack { model: Model::new(url, poor), hand: Hand::default(), injects: vec![], before_inject: None }
     }
 
-    fn did(&mut self, deleted: &BTreeSet<Address>, touched: &BTreeSet<Address>) {
+    fn did(&mut self, hand: Hand) {
         self.before_inject = None;
-        let hand = Hand { deleted: deleted.clone(), touched: touched.clone() };
         self.injects.iter_mut().for_each(|(_, since)| since.join(hand.clone()));
         self.hand.join(hand);
         self.settle();
@@ -189,15 +193,17 @@ impl Desk {
 
     pub fn put(&mut self, stack: usize, number: usize, value: usize) {
         let (stack, address) = (&mut self.stacks[stack], slot(number));
+        let is_new = !stack.model.records().contains_key(&address);
         if stack.model.put(&address, &record(&address, value)) {
-            stack.did(&BTreeSet::new(), &[address].into());
+            let made = is_new.then(|| address.clone()).into_iter().collect();
+            stack.did(Hand { deleted: BTreeSet::new(), touched: [address].into(), made });
         }
     }
 
     pub fn delete(&mut self, stack: usize, number: usize) {
         let stack = &mut self.stacks[stack];
         let gone = stack.model.delete(&slot(number));
-        stack.did(&gone, &gone);
+        stack.did(Hand { deleted: gone.clone(), touched: gone, made: BTreeSet::new() });
     }
 
     pub fn restart(&mut self, stack: usize) {
@@ -206,21 +212,26 @@ impl Desk {
         (stack.hand, stack.before_inject) = (Hand::default(), None);
     }
 
+    /// What is in a version that the instance stands for and one's own head does not contain: a teammate's, put in by
+    /// `inject`. A commit takes it over.
+    fn news(&self, stack: usize, head: Option<Name>) -> Result<Option<Records>> {
+        let store = &*self.app.store;
+        let memory = Memory::of_instance(store, self.stacks[stack].model.url())?.into_iter().next();
+        let (Some((_, memory)), Some(head)) = (memory, head) else { return Ok(None) };
+        let is_known = versions::contains(store, &head, &memory.version)?;
+        Ok((!is_known).then(|| self.records(Some(memory.version))))
+    }
+
     /// Commits. A record leaves the head or changes there only if the user did that to the instance.
     pub async fn commit(&mut self, stack: usize, selected: usize, skipped: usize) -> Result<Option<CommitOutcome>> {
         let old = self.head();
-        let request = Commit {
-            pod: POD.to_owned(),
-            message: None,
-            selection: selector(selected),
-            strict: false,
-            replace: false,
-        };
+        let news = self.news(stack, old)?;
+        let theirs = |address: &Address, now: Option<&Record>| news.as_ref().is_some_and(|r| r.get(address) == now);
         let hand = self.stacks[stack].hand.clone();
         let model = &self.stacks[stack].model;
         model.hide(hidden(skipped));
         let held = model.records();
-        let done = commit::of(&self.app, model, request, &quiet()).await;
+        let done = commit::of(&self.app, model, request(selected), &quiet()).await;
         model.hide(vec![]);
         must!(model.records() == held, "a commit changed the instance");
         let done = allowed(done)?;
@@ -229,13 +240,18 @@ impl Desk {
         let (before, after) = (self.records(old), self.records(new));
         for (address, record) in &before {
             let now = after.get(address);
-            must!(now.is_some() || hand.deleted.contains(address), "{address} left the head");
-            must!(now.is_none_or(|now| now == record) || hand.touched.contains(address), "{address} changed");
+            let is_theirs = theirs(address, now);
+            must!(now.is_some() || hand.deleted.contains(address) || is_theirs, "{address} left the head");
+            must!(
+                now.is_none_or(|now| now == record) || hand.touched.contains(address) || is_theirs,
+                "{address} changed"
+            );
             let class = |record: &Record| record.attributes.get(DROPPED).cloned();
-            must!(stack == 0 || now.is_none_or(|now| class(now) == class(record)), "{address} lost its class");
+            let lost = stack == 1 && !hand.made.contains(address) && now.is_some_and(|now| class(now) != class(record));
+            must!(!lost || is_theirs, "{address} lost what a poor instance drops");
         }
-        for address in after.keys().filter(|address| !before.contains_key(address)) {
-            must!(hand.touched.contains(address), "{address} came from nowhere");
+        for (address, now) in after.iter().filter(|(address, _)| !before.contains_key(address)) {
+            must!(hand.touched.contains(address) || theirs(address, Some(now)), "{address} came from nowhere");
         }
         if done.is_some() {
             self.versions.extend(new);
@@ -288,8 +304,18 @@ impl Desk {
             let stack = &mut self.stacks[stack];
             stack.injects.push((stack.hand.clone(), Hand::default()));
             stack.before_inject = (how.hidden == 0).then_some(before);
-            if how.strategy == Strategy::Overwrite && (how.selector, how.hidden) == (0, 0) && !how.paused {
+            // A pull of what is there already does nothing.
+            if !only_news && how.strategy == Strategy::Overwrite && (how.selector, how.hidden) == (0, 0) && !how.paused
+            {
                 stack.hand = Hand::default();
+            }
+            // What the user lets win is the user's doing.
+            for conflict in
+                done.iter().flat_map(|done| &done.conflicts).filter(|_| how.on_conflict == OnConflict::Instance)
+            {
+                let address = Address::parse(&conflict.address)?;
+                stack.hand.touched.insert(address.clone());
+                stack.hand.deleted.insert(address);
             }
             stack.settle();
         }
@@ -331,6 +357,17 @@ impl Desk {
         let is_done = done.is_some();
         must!(self.head() == old, "an undo moved the head");
         Ok(is_done)
+    }
+
+    /// Takes back the last inject where the instance refuses a part of it.
+    pub async fn undo_in_part(&mut self, stack: usize) {
+        let done = undo::last_of(&self.app, &self.stacks[stack].model, &quiet()).await.unwrap();
+        assert!(!done.lost.is_empty());
+    }
+
+    /// Commits without a look at what the user did.
+    pub async fn commit_as_it_is(&mut self, stack: usize) -> CommitOutcome {
+        commit::of(&self.app, &self.stacks[stack].model, request(0), &quiet()).await.unwrap()
     }
 
     /// A teammate's version: edits of the head here, or of the teammate's own.
@@ -393,12 +430,12 @@ impl Desk {
 
     /// After a restart nothing is committed, and an inject of one's own head gives all back.
     pub async fn come_back(&mut self, stack: usize) -> Result<()> {
+        self.restart(stack);
+        // That nothing leaves the head by it, `commit` checks itself.
+        self.commit(stack, 0, 0).await?;
         let Some(head) = self.head() else { return Ok(()) };
         let records = self.records(Some(head));
         self.restart(stack);
-        if !records.is_empty() {
-            must!(self.commit(stack, 0, 0).await?.is_none(), "an empty instance was committed");
-        }
         must!(self.inject(stack, 0, How::default()).await?.is_some(), "the head did not go in");
         let (there, kept) = (self.stacks[stack].model.records(), self.stacks[stack].model.keeps(&records));
         must!(there == kept, "back came {there:?} of {kept:?}");
@@ -420,6 +457,10 @@ impl Desk {
         must!(again.is_some_and(|done| !done.made), "a commit after an inject made a version");
         Ok(())
     }
+}
+
+fn request(selected: usize) -> Commit {
+    Commit { pod: POD.to_owned(), message: None, selection: selector(selected), strict: false, replace: false }
 }
 
 /// An outcome; none for a conflict, which changed nothing.

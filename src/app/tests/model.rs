@@ -48,6 +48,7 @@ struct World {
     made: u64,
     hidden: Vec<Vec<String>>,
     failure: Option<Failure>,
+    refused: Option<Address>,
 }
 
 impl Model {
@@ -111,6 +112,11 @@ impl Model {
         self.world().hidden = prefixes;
     }
 
+    /// Refuses every record at this address from now on.
+    pub fn refuse(&self, address: Option<Address>) {
+        self.world().refused = address;
+    }
+
     /// A step to come fails.
     pub fn fail(&self, failure: Option<Failure>) {
         self.world().failure = failure;
@@ -132,13 +138,12 @@ impl Model {
         if address.owner().is_some_and(|owner| !world.records.contains_key(&owner)) {
             return Err(Error::denied(format!("{address} has no owner here")));
         }
-        if self.poor && address.kind() == "ghost" {
+        if self.poor && address.kind() == "ghost" || world.refused.as_ref() == Some(address) {
             return Err(Error::denied("no such kind here"));
         }
         let Some(kept) = self.kept(address, record) else { return Ok(()) };
         let is_new = world.records.insert(address.clone(), kept).is_none();
-        // Parameters and items have nothing that tells one from its successor.
-        if is_new && address.owner().is_none() && address.kind() != "parameter" {
+        if is_new && address.owner().is_none() {
             world.made += 1;
             let made = world.made;
             world.marks.insert(address.clone(), made);

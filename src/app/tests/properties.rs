@@ -24,6 +24,15 @@ enum Action {
     SettleDown(usize),
 }
 
+/// Actions, one a line where a failure prints them.
+struct Story(Vec<Action>);
+
+impl std::fmt::Debug for Story {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|action| write!(f, "\n{}", format!("{action:?}").replace('\n', " ")))
+    }
+}
+
 fn hows() -> impl Strategy<Value = How> {
     let ways = prop_oneof![
         3 => Just(Way::Deep), 2 => Just(Way::Overwrite), 1 => Just(Way::AccountRegion), 1 => Just(Way::Basic)
@@ -100,9 +109,9 @@ async fn play(actions: Vec<Action>) -> Result<(), TestCaseError> {
 fn nothing_is_lost_whatever_comes_after_what() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     // Deterministic seeds are proptest's: a failure is printed with its shrunk actions and kept as a regression test.
-    let config = ProptestConfig { failure_persistence: None, max_shrink_iters: 4000, ..cases(64) };
-    proptest!(config, |(actions in proptest::collection::vec(actions(), 1..24))| {
-        runtime.block_on(play(actions))?;
+    let config = ProptestConfig { failure_persistence: None, max_shrink_iters: 4000, ..cases(400) };
+    proptest!(config, |(story in proptest::collection::vec(actions(), 1..24).prop_map(Story))| {
+        runtime.block_on(play(story.0))?;
     });
 }
 
