@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::model::{DROPPED, ENABLED, Failure, Model, Records};
 use crate::app::commit::{self, Commit, CommitOutcome};
+use crate::app::conflicts::{Between, Party};
 use crate::app::held::mark_held;
 use crate::app::memory::Memory;
+use crate::app::merging;
 use crate::app::put::{self, Options};
 use crate::app::strategy::{OnConflict, Strategy};
 use crate::app::versions::{self, local_head, set_local_head};
@@ -40,8 +42,8 @@ pub fn slot(number: usize) -> Address {
         6 => resource("ssm", "parameter", "p2"),
         7 => Address::resource("self", "global", "iam", "role", "r"),
         8 => resource("lambda", "mapping", "m"),
-        9 => resource("haunted", "ghost", "g"),
-        _ => resource("haunted", "mist", "g"),
+        9 => resource("sqs", "ghost", "g"),
+        _ => resource("sqs", "mist", "g"),
     }
 }
 
@@ -68,7 +70,7 @@ pub fn selector(number: usize) -> Selection {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     match number {
         1 => Selection { services: words(&["s3"]), ..Default::default() },
-        2 => Selection { services: words(&["ssm", "iam", "haunted"]), ..Default::default() },
+        2 => Selection { services: words(&["ssm", "iam", "sqs"]), ..Default::default() },
         3 => Selection { only: words(&["*/bucket/b1"]), ..Default::default() },
         4 => Selection { except: words(&["*/object/o1", "*/mapping/*"]), ..Default::default() },
         _ => Selection::default(),
@@ -414,7 +416,9 @@ impl Desk {
         let (Some(old), Some(theirs)) = (self.head(), self.mates_head) else { return Ok(false) };
         let settle = how.on_conflict.settle();
         let merging = tokio::task::block_in_place(|| {
-            versions::merge_versions(&self.app, POD, &[theirs, old], Some(&old), settle, "")
+            let (ours, name) = (Party { name: "yours", version: Some(old) }, "theirs");
+            let between = Between { ours, theirs: Party { name, version: Some(theirs) }, hint: "" };
+            merging::merge_versions(&self.app, POD, &[theirs, old], between, settle, "")
         });
         let Some(merged) = allowed(merging)? else { return Ok(false) };
         let Some(_) = self.put_in(stack, merged.version, how, true).await? else { return Ok(false) };

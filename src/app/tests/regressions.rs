@@ -16,7 +16,7 @@ const MAPPING: usize = 8;
 const GHOST: usize = 9;
 const MIST: usize = 10;
 
-/// `--service s3`, and a capture that sees no S3; `--service ssm,iam,haunted`, and one that sees no parameters.
+/// `--service s3`, and a capture that sees no S3; `--service ssm,iam,sqs`, and one that sees no parameters.
 const ONLY_S3: usize = 1;
 const NO_S3: usize = 1;
 const ONLY_SMALL: usize = 2;
