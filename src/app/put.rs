@@ -353,30 +353,26 @@ impl Prepared {
         };
         let mut live = tree::Lookup::new(store, &self.live)?;
         let mut seen = tree::Lookup::new(store, echo)?;
-        let mut deleted_here = |address: &Address| -> Result<bool> {
-            match &mut before {
-                Some(before) if self.options.strategy == Strategy::Deep => {
-                    Ok(before.get(address)?.is_some() && live.get(address)?.is_none())
-                }
-                _ => Ok(false),
-            }
-        };
-        let passed_over = matches!(self.options.strategy, Strategy::Basic | Strategy::AccountRegion);
+        let deep = self.options.strategy == Strategy::Deep;
+        let passes_over = matches!(self.options.strategy, Strategy::Basic | Strategy::AccountRegion);
         let mut theirs = |change: &Change| -> Result<bool> {
             let address = &change.address;
             if !self.options.selector.matches(address) {
                 return Ok(false);
             }
-            if change.before.is_none() {
-                return deleted_here(address);
-            }
-            let is_users = match &before {
-                // Where these strategies pass over what is there, that is nobody's change but the user's own since.
-                Some(root) if passed_over => tree::get(store, root, address)? != tree::get(store, &self.live, address)?,
-                None if passed_over => change.after.is_none(),
-                _ => true,
+            let asks = if change.before.is_none() { deep } else { passes_over };
+            let was = match &mut before {
+                Some(before) if asks => Some(before.get(address)?),
+                _ => None,
             };
-            Ok(is_users && seen.get(address)?.is_some())
+            match (&change.before, was) {
+                (None, Some(Some(_))) => Ok(live.get(address)?.is_none()),
+                (None, _) => Ok(false),
+                // Where a strategy passes over what is there, that is nobody's change but the user's own since.
+                (Some(_), Some(was)) => Ok(was != live.get(address)? && seen.get(address)?.is_some()),
+                (Some(_), None) if passes_over && change.after.is_some() => Ok(false),
+                (Some(_), None) => Ok(seen.get(address)?.is_some()),
+            }
         };
         let changes = tree::diff(store, &self.plan.to, &self.pod_root)?.filter_map(|change| match change {
             Ok(change) => match theirs(&change) {
