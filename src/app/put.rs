@@ -118,8 +118,8 @@ fn decide(
         _ => *name,
     };
     // An inject that was asked for tries again what the instance did not take, or took switched off.
-    let becomes_the_pods =
-        |address: &Address| Ok(tree::get(store, &to, address)? == tree::get(store, &version.root, address)?);
+    let (mut target, mut pod) = (tree::Lookup::new(store, &to)?, tree::Lookup::new(store, &version.root)?);
+    let becomes_the_pods = |address: &Address| Ok(target.get(address)? == pod.get(address)?);
     let from = match options.only_news {
         true => live,
         false => to_try_again(store, instance, options.strategy, &live, &captured, becomes_the_pods)?,
@@ -159,10 +159,10 @@ fn to_try_again(
     strategy: Strategy,
     live: &Name,
     captured: &Captured,
-    becomes_the_pods: impl Fn(&Address) -> Result<bool>,
+    mut becomes_the_pods: impl FnMut(&Address) -> Result<bool>,
 ) -> Result<Name> {
     let exactly = matches!(strategy, Strategy::Overwrite | Strategy::AccountRegion);
-    let tries = |change: &Change| -> Result<bool> {
+    let mut tries = |change: &Change| -> Result<bool> {
         match change.after {
             None => Ok(captured.proves_absence(&change.address)),
             Some(_) if instance.stage(&change.address) == Stage::Acting => Ok(true),
