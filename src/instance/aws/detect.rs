@@ -37,20 +37,16 @@ pub(super) async fn detect(client: &Client) -> Result<Detected> {
 async fn ask(client: &Client) -> Result<Detected> {
     let (emulator, version) = make(client).await?;
     let request = Request::form(&STS, "GetCallerIdentity", &[]);
-    let identity = match client.send(request, DEFAULT_REGION).await.and_then(|answer| answer.xml()) {
-        Err(error) if error.is_gone() => return Err(nobody(client, &error)),
+    let answer = client.send(request, DEFAULT_REGION).await.map_err(|error| match error.status {
+        _ if error.is_gone() => nobody(client, &error),
         // Another kind of server: what it says, a web page say, is of no use to anybody.
-        Err(error) if emulator == Emulator::Other && error.code.is_empty() => {
-            return Err(not_aws(client, error.status));
-        }
-        Ok(page) if emulator == Emulator::Other && page["GetCallerIdentityResult"].is_null() => {
-            return Err(not_aws(client, 200));
-        }
-        identity => identity.map_err(|error| {
-            Error::unavailable(format!("{} does not answer as an AWS emulator", client.endpoint()))
-                .because(error)
-                .hint(ANOTHER)
-        })?,
+        100..500 | 501 if emulator == Emulator::Other && error.code.is_empty() => not_aws(client),
+        500.. if error.code.is_empty() => silent(client, format!(" (HTTP {})", error.status)),
+        _ => silent(client, String::new()).because(error),
+    })?;
+    let identity = match answer.xml() {
+        Ok(identity) if emulator != Emulator::Other || identity["GetCallerIdentityResult"].is_object() => identity,
+        _ => return Err(not_aws(client)),
     };
     let account = identity["GetCallerIdentityResult"]["Account"].as_str().map(str::to_owned);
     let legal = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
@@ -71,14 +67,13 @@ async fn has_agent(client: &Client) -> bool {
     answer.is_ok_and(|json| json["agent"].is_string())
 }
 
-/// Another kind of server; or, where it broke down or stands in for one that is away (502), there is no telling.
-fn not_aws(client: &Client, status: u16) -> Error {
-    let endpoint = client.endpoint();
-    let error = match status {
-        500 | 502..=599 => Error::unavailable(format!("{endpoint} does not answer as an AWS emulator (HTTP {status})")),
-        _ => Error::not_found(format!("what answers at {endpoint} is not an AWS emulator")),
-    };
-    error.hint(ANOTHER)
+fn not_aws(client: &Client) -> Error {
+    Error::not_found(format!("what answers at {} is not an AWS emulator", client.endpoint())).hint(ANOTHER)
+}
+
+/// It may be an emulator that has broken down, or that is away behind another server.
+fn silent(client: &Client, how: String) -> Error {
+    Error::unavailable(format!("{} does not answer as an AWS emulator{how}", client.endpoint())).hint(ANOTHER)
 }
 
 /// The make, by the endpoints that only it has. LocalStack comes first: it takes the others' endpoints for buckets, and
