@@ -41,7 +41,7 @@ impl Aws {
     /// Connects to `url` and finds out who answers.
     ///
     /// Refused ([`crate::error::Kind::Denied`]): real AWS, and another machine unless it is allowed.
-    /// [`crate::error::Kind::NotFound`] when nobody listens.
+    /// [`crate::error::Kind::NotFound`] when nobody listens, or another kind of server does.
     pub async fn connect(url: &str, options: Options) -> Result<Aws> {
         let endpoint = endpoint::parse(url, options.allow_remote)?;
         let client = Client::new(endpoint, options.login)?;
