@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::{broadcast, watch};
 
+use crate::app::copybook::Copybook;
 use crate::core::codec;
 use crate::core::head::SignedHead;
 use crate::core::identity::Author;
@@ -33,6 +34,7 @@ const OUTBOX: usize = 256;
 /// What this node knows of its team.
 pub struct TeamState {
     store: Arc<Store>,
+    copybook: Copybook,
     ledger: Mutex<Option<Ledger>>,
     roster: RwLock<Option<Arc<Roster>>>,
     outbox: broadcast::Sender<Announce>,
@@ -51,12 +53,29 @@ pub struct Change<T> {
 }
 
 impl TeamState {
-    /// Reads it from the store.
-    pub fn load(store: Arc<Store>) -> Result<TeamState> {
-        let ledger = read(&store)?;
+    /// Reads it from the store. A store that knows no team has lost it with its index if the copybook knows one: then
+    /// it is taken from there.
+    pub fn load(store: Arc<Store>, copybook: Copybook) -> Result<TeamState> {
+        let ledger = match read(&store)? {
+            Some(ledger) => {
+                if let Err(error) = copybook.match_with(&ledger) {
+                    tracing::warn!(error = error.chain(), "the copy of the team's links is behind");
+                }
+                Some(ledger)
+            }
+            None => {
+                let copied = copybook.ledger()?;
+                if let Some(ledger) = &copied {
+                    let links: Vec<Link> = ledger.links().collect();
+                    store.update(&[writes_of(&links)?, vec![write_team(ledger.roster().id)]].concat())?;
+                }
+                copied
+            }
+        };
         let roster = ledger.as_ref().map(|ledger| Arc::new(ledger.roster().clone()));
         Ok(TeamState {
             store,
+            copybook,
             ledger: Mutex::new(ledger),
             roster: RwLock::new(roster),
             outbox: broadcast::Sender::new(OUTBOX),
@@ -98,8 +117,7 @@ impl TeamState {
         let links: Vec<Link> = ledger.links().collect();
         let id = ledger.roster().id;
         *guard = Some(ledger);
-        let team = Write::Put(Table::Settings, TEAM.to_vec(), id.0.0.to_vec());
-        self.keep(&mut guard, &links, [writes, vec![team]].concat())
+        self.keep(&mut guard, &links, [writes, vec![write_team(id)]].concat())
     }
 
     /// Takes in gossip.
@@ -159,16 +177,17 @@ impl TeamState {
     /// Stores links that the ledger holds already. If that fails the ledger is read again: it must not know more than
     /// the store.
     fn keep(&self, guard: &mut MutexGuard<'_, Option<Ledger>>, links: &[Link], mut writes: Vec<Write>) -> Result<()> {
-        for link in links {
-            writes.push(match link {
-                Link::Entry(entry) => Write::Put(Table::Roster, entry_key(entry), entry.to_bytes()?),
-                Link::Head(head) => Write::Put(Table::Heads, key(head.pod.as_bytes(), head), head.to_bytes()?),
-            });
-        }
+        writes.extend(writes_of(links)?);
         if writes.is_empty() {
             return Ok(());
         }
         let stored = self.store.update(&writes);
+        // What the copybook misses it gets at the next start; it must not know more than the store.
+        if let (Ok(()), Some(ledger)) = (&stored, guard.as_ref())
+            && let Err(error) = self.copybook.add(ledger.roster().id, links)
+        {
+            tracing::warn!(error = error.chain(), "the copy of the team's links is behind");
+        }
         if stored.is_err() {
             **guard = read(&self.store)?;
         }
@@ -181,6 +200,20 @@ impl TeamState {
     fn lock(&self) -> MutexGuard<'_, Option<Ledger>> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn write_team(id: TeamId) -> Write {
+    Write::Put(Table::Settings, TEAM.to_vec(), id.0.0.to_vec())
+}
+
+fn writes_of(links: &[Link]) -> Result<Vec<Write>> {
+    let write = |link: &Link| {
+        Ok(match link {
+            Link::Entry(entry) => Write::Put(Table::Roster, entry_key(entry), entry.to_bytes()?),
+            Link::Head(head) => Write::Put(Table::Heads, key(head.pod.as_bytes(), head), head.to_bytes()?),
+        })
+    };
+    links.iter().map(write).collect()
 }
 
 /// Keeping an invite, as a change of the store.

@@ -13,6 +13,7 @@ pub mod comparing;
 pub mod conflicts;
 pub mod context;
 pub mod control;
+mod copybook;
 pub mod daemon;
 pub mod delete;
 pub mod diff;

@@ -18,7 +18,7 @@ use crate::app::views::{ConflictView, Counts, InjectOutcome, Lost, counted};
 use crate::app::{App, Events};
 use crate::core::address::Address;
 use crate::core::name::Name;
-use crate::core::select::{Selection, Selector};
+use crate::core::select::Selector;
 use crate::core::version::Version;
 use crate::error::{Error, Result};
 use crate::instance::{Instance, Stage};
@@ -297,8 +297,9 @@ impl Prepared {
         if services.is_empty() {
             return Ok(seen.clone());
         }
-        let selection = Selection { services: services.into_iter().collect(), ..Selection::default() };
-        let again = capture(app, instance, &Selector::new(selection)?, events).await?;
+        // Nothing beyond what was selected: it was not looked at before, and would pass for something new.
+        let selector = self.options.selector.of_services(services.into_iter().collect());
+        let again = capture(app, instance, &selector, events).await?;
         Ok(Memory { version: seen.version, echo: seen.echo_after(store, &again)?, marks: seen.marks_after(&again) })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::app::copybook::Copybook;
 use crate::app::home::Home;
 use crate::app::ledger::TeamState;
 use crate::app::node::Node;
@@ -36,7 +37,7 @@ impl App {
         let store = home.store();
         let opening = tokio::task::spawn_blocking(move || Store::open(&store, wait));
         let store = Arc::new(opening.await.context("opening the store broke off")??);
-        let team = Arc::new(TeamState::load(store.clone())?);
+        let team = Arc::new(TeamState::load(store.clone(), Copybook::of(home.directory()))?);
         Ok(App { home, store, secret, team, node: OnceLock::new(), turn: Mutex::new(()) })
     }
 

@@ -41,6 +41,13 @@ impl Selector {
         Selector { selection: Selection::default(), only: GlobSet::empty(), except: GlobSet::empty() }
     }
 
+    /// The same selection, of these services alone.
+    #[must_use]
+    pub fn of_services(&self, services: Vec<String>) -> Selector {
+        let selection = Selection { services, ..self.selection.clone() };
+        Selector { selection, ..self.clone() }
+    }
+
     /// Whether it selects everything.
     pub fn is_all(&self) -> bool {
         self.selection == Selection::default()

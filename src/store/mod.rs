@@ -136,6 +136,10 @@ impl Store {
     pub fn open(dir: &Path, wait: Duration) -> Result<Store> {
         let layout = Layout::make(dir)?;
         let lock = lock::Lock::take(&layout.lock, wait)?;
+        // The index is made before the first pack: without one the small state of these packs is lost.
+        if !layout.index.exists() && !layout.packs_on_disk()?.is_empty() {
+            return Err(rows::damaged());
+        }
         Store::open_locked(layout, lock)
     }
 

@@ -95,3 +95,39 @@ fn a_node_that_is_away_is_not_one_that_refuses() {
     assert_eq!(ran.code(), 6, "{ran:?}");
     assert_eq!(ben.run(&["push", "p", "--no-commit"]).code(), 0);
 }
+
+#[test]
+fn a_teams_only_admin_goes_on_after_the_index_is_lost() {
+    let anna = Place::new();
+    assert_eq!(anna.run(&["team", "create", "friends", "--as", "anna"]).code(), 0);
+    let index = || anna.home().join("store/index.redb");
+    let members = || {
+        let members = anna.run(&["team", "members", "--json"]).json()["members"].clone();
+        let names = members.as_array().unwrap().iter().map(|one| (one["member"].clone(), one["role"].clone()));
+        names.collect::<Vec<_>>()
+    };
+    let before = members();
+    // With nothing in the packs there is nothing to make again but the team.
+    std::fs::remove_file(index()).unwrap();
+    assert_eq!(members(), before);
+
+    let [_, second] = anna.pod("p", ["red", "blue"]);
+    std::fs::remove_file(index()).unwrap();
+    let ran = anna.run(&["list", "--json"]);
+    assert_eq!(ran.code(), 1);
+    assert!(ran.json()["error"]["hint"].as_str().unwrap().contains("fsck --repair"), "{ran:?}");
+    let ran = anna.run(&["fsck", "--repair"]);
+    assert!(ran.code() == 0 && ran.err().contains("friends"), "{ran:?}");
+    assert_eq!(members(), before);
+    assert_eq!(anna.run(&["show", "p", "--json"]).json()["version"], second.as_str());
+    // It lets people in, and they are kept as well.
+    let down = Down(&anna);
+    up(&anna);
+    member(&anna, "ben");
+    drop(down);
+    let both = members();
+    assert_eq!(both.len(), 2);
+    std::fs::remove_file(index()).unwrap();
+    assert_eq!(anna.run(&["fsck", "--repair"]).code(), 0);
+    assert_eq!(members(), both);
+}

@@ -9,6 +9,7 @@ const RICH: usize = 0;
 const POOR: usize = 1;
 
 const BUCKET: usize = 0;
+const OTHER_BUCKET: usize = 3;
 const PARAMETER: usize = 5;
 const ROLE: usize = 7;
 const MAPPING: usize = 8;
@@ -21,6 +22,8 @@ const ONLY_S3: usize = 1;
 const NO_S3: usize = 1;
 const ONLY_SMALL: usize = 2;
 const NO_PARAMETERS: usize = 2;
+/// `--only '*/bucket/b1'`.
+const ONLY_BUCKET: usize = 3;
 
 fn overwrite() -> How {
     How { strategy: Strategy::Overwrite, ..How::default() }
@@ -207,6 +210,22 @@ async fn more_than_the_limit_of_skips_proves_nothing() {
     model.delete(&slot(PARAMETER));
     assert!(!desk.commit_as_it_is(RICH).await.made);
     assert!(desk.head_has(PARAMETER));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stood_beside_the_selection_is_neither_undone_nor_left_out_of_the_next_commit() {
+    for undoes in [true, false] {
+        let mut desk = Desk::with(&[BUCKET]).await;
+        desk.put(POOR, OTHER_BUCKET, 0);
+        desk.inject(POOR, 0, How { selector: ONLY_BUCKET, ..How::default() }).await.unwrap().unwrap();
+        if undoes {
+            assert!(desk.undo(POOR).await.unwrap());
+            assert!(desk.has(POOR, OTHER_BUCKET) && !desk.has(POOR, BUCKET));
+        } else {
+            assert!(desk.commit(POOR, 0, 0).await.unwrap().unwrap().made);
+            assert!(desk.head_has(OTHER_BUCKET));
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
