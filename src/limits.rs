@@ -73,6 +73,10 @@ pub const INDEX_CACHE: usize = 64 * 1024 * 1024;
 
 /// Requests that a capture or an inject has open at one instance.
 pub const INSTANCE_REQUESTS: usize = 32;
+/// MiB of bodies that one process reads from instances at once; a larger body counts as [`INSTANCE_BODY`].
+pub const INSTANCE_BODIES: u32 = 16;
+/// MiB that a body takes on its way at most, however large it is.
+pub const INSTANCE_BODY: u32 = 4;
 /// One answer of an instance that is not an object's body. Larger ones are refused before they are read.
 pub const INSTANCE_ANSWER: usize = 64 * 1024 * 1024;
 /// How long an instance may take to accept a connection.

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use futures::stream;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::streamed::Streamed;
 use crate::core::content::{ContentReader, Contents};
@@ -16,7 +16,16 @@ use crate::limits;
 /// Pieces on the way between network and store: a few, so that neither waits for the other's every piece.
 const IN_FLIGHT: usize = 4;
 
-/// Reads an answer's body to its end.
+static TURNS: Semaphore = Semaphore::const_new(limits::INSTANCE_BODIES as usize);
+
+/// Waits until a body of `size` bytes may be read. To be had before it is asked for, since the connection holds what
+/// comes in, and kept until it is read.
+pub async fn turn(size: u64) -> Result<SemaphorePermit<'static>> {
+    let mib = u32::try_from(size >> 20).unwrap_or(u32::MAX).clamp(1, limits::INSTANCE_BODY);
+    TURNS.acquire_many(mib).await.context("no turn for a body")
+}
+
+/// Reads an answer's body to its end. The caller has a [`turn`].
 pub async fn capture(mut answer: Streamed, contents: &dyn Contents) -> Result<Body> {
     let mut head = Vec::new();
     while head.len() <= limits::VALUE_INLINE {

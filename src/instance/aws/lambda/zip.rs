@@ -34,6 +34,7 @@ pub(super) async fn download(
     {
         return Ok(known);
     }
+    let _turn = bodies::turn(u64::MAX).await?;
     let answer = match (cx.emulator, location) {
         (Emulator::Moto, _) => {
             let answer = cx.client.download(&format!("{}/_peapod/lambda/{agent}", cx.client.endpoint())).await;

@@ -116,9 +116,11 @@ async fn capture(cx: &Scope<'_>, sink: &dyn Sink, address: &Address, listed: &Li
             return sink.record(address.clone(), record(&head.headers, tags, body));
         }
     }
+    let turn = bodies::turn(listed.size).await?;
     let answer = cx.client.open(on_object(Method::GET, bucket, key), cx.region).await?;
     let headers = answer.headers().clone();
     let body = bodies::capture(answer, sink.contents()).await?;
+    drop(turn);
     let unchanged =
         header(&headers, "etag").is_some_and(|etag| bare(etag) == listed.etag) && body.size() == listed.size;
     if unchanged && listed.is_settled() {
