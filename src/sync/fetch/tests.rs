@@ -14,6 +14,7 @@ use crate::core::value::Value;
 use crate::core::version::{Authorship, Stats, Version};
 use crate::core::{codec, codec::Format};
 use crate::error::Error;
+use crate::sync::message::Location;
 use crate::tree::{self, Entry, Leaf};
 
 /// A store in memory that counts.
