@@ -20,6 +20,7 @@ use crate::core::version::{Authorship, Skip, Source, Version, check_name};
 use crate::error::{Error, Result};
 use crate::instance::{Identity, Instance};
 use crate::limits;
+use crate::store::Store;
 use crate::tree::{self, Settle};
 
 /// Asks for a snapshot.
@@ -33,7 +34,7 @@ pub struct Commit {
     pub selection: Selection,
     /// Fails when anything has to be skipped.
     pub strict: bool,
-    /// Without a valid base, leaves out the head's records that the instance does not have.
+    /// Lets the instance's state replace the head's: also where the instance is not known, or stands for an older version.
     pub replace: bool,
 }
 
@@ -79,7 +80,8 @@ pub async fn of(app: &App, instance: &dyn Instance, request: Commit, events: &Ev
     let done = tokio::task::block_in_place(|| record(app, instance.url(), &identity, &request, &captured))?;
     if done.version.author.is_none() {
         let text = "the pod's head had moved on since this instance was put in or taken, so both were merged; `peapod diff \
-                    NAME --instance` shows what the instance does not hold of it";
+                    NAME --instance` shows what the instance does not hold of it; `commit --replace` would have gone back \
+                    to the instance's state";
         events.warn(text).await;
     }
     Ok(done)
@@ -94,7 +96,13 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
     let snapshot = match (&memory, &head) {
         (Some(memory), _) => {
             let root = Version::read(store, &memory.version)?.root;
-            Snapshot { parent: Some((memory.version, root)), root: memory.live(store, &root, captured)? }
+            let live = memory.live(store, &root, captured)?;
+            match head {
+                Some(head) if request.replace && !versions::contains(store, &memory.version, &head)? => {
+                    in_place_of(store, head, live, captured)?
+                }
+                _ => Snapshot { parent: Some((memory.version, root)), root: live },
+            }
         }
         (None, Some(head)) => on_top_of(app, pod, head, captured, request.replace)?,
         (None, None) => Snapshot { parent: None, root: captured.root },
@@ -152,6 +160,14 @@ struct Snapshot {
     /// The version it follows, and that version's tree.
     parent: Option<(Name, Name)>,
     root: Name,
+}
+
+/// A snapshot that takes the head back to the instance's state, an older one, in what was selected.
+fn in_place_of(store: &Store, head: Name, live: Name, captured: &Captured) -> Result<Snapshot> {
+    let root = Version::read(store, &head)?.root;
+    let mut changes = tree::diff(store, &root, &live)?
+        .filter(|change| !matches!(change, Ok(change) if !captured.selector.matches(&change.address)));
+    Ok(Snapshot { parent: Some((head, root)), root: tree::edit(store, &root, &mut changes)? })
 }
 
 /// A snapshot on top of the local head, of an instance that peapod knows nothing of: a fresh one, or one restarted.

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Fail if anything has to be skipped
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Let what a restarted instance does not have be deleted from the pod
+    /// Let the instance's state replace the pod's, also what a restarted one does not have, or an older version put in
     #[arg(long)]
     pub(crate) replace: bool,
     #[command(flatten)]

@@ -238,6 +238,26 @@ fn a_commit_after_the_head_moved_on_merges_both() {
 }
 
 #[test]
+fn going_back_to_an_older_version_is_said_on_purpose() {
+    let Some(cloud) = Cloud::ministack() else { return };
+    let dev = Developer::new();
+    cloud.py(STATE);
+    dev.ok(&cloud.url, &["commit", "p"]);
+    cloud.py("bucket('later'); aws('ssm').delete_parameter(Name='/app/colour')");
+    dev.ok(&cloud.url, &["commit", "p"]);
+    dev.ok(&cloud.url, &["inject", "p@1", "--strategy", "overwrite"]);
+    // By itself it is no wish to undo what came later.
+    dev.ok(&cloud.url, &["commit", "p"]);
+    assert_eq!(dev.diff("p", "p@2"), [const { Vec::<String>::new() }; 3]);
+    dev.ok(&cloud.url, &["inject", "p@1", "--strategy", "overwrite"]);
+    dev.ok(&cloud.url, &["commit", "p", "--replace", "--service", "s3"]);
+    assert_eq!(dev.diff("p@2", "p"), [vec![], vec![], vec!["self/us-east-1/s3/bucket/later".to_owned()]]);
+    dev.ok(&cloud.url, &["inject", "p@1", "--strategy", "overwrite"]);
+    dev.ok(&cloud.url, &["commit", "p", "--replace"]);
+    assert_eq!(dev.diff("p", "p@1"), [const { Vec::<String>::new() }; 3]);
+}
+
+#[test]
 fn a_commit_that_conflicts_with_the_head_keeps_its_snapshot() {
     let (Some(mine), Some(theirs)) = (Cloud::ministack(), Cloud::ministack()) else { return };
     let dev = Developer::new();
