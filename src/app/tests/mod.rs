@@ -4,3 +4,4 @@ mod desk;
 mod model;
 mod properties;
 mod regressions;
+mod words;

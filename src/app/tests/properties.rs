@@ -6,8 +6,9 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::desk::{Desk, How, SLOTS};
+use super::desk::{Desk, How};
 use super::model::Failure;
+use super::words::SLOTS;
 use crate::app::strategy::{OnConflict, Strategy as Way};
 
 #[derive(Debug, Clone)]

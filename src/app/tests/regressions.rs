@@ -1,6 +1,7 @@
 //! Bugs that were mended, each kept as the shortest story that shows it: most were found by `properties`.
 
-use super::desk::{Desk, How, slot};
+use super::desk::{Desk, How};
+use super::words::slot;
 use crate::app::strategy::{OnConflict, Strategy};
 use crate::app::versions;
 use crate::core::address::Address;
