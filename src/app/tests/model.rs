@@ -49,6 +49,9 @@ struct World {
     hidden: Vec<Vec<String>>,
     failure: Option<Failure>,
     refused: Option<Address>,
+    /// Whether the failure to come is the last thing it does, and whether it has come.
+    dies: bool,
+    dead: bool,
 }
 
 impl Model {
@@ -120,6 +123,12 @@ impl Model {
     /// A step to come fails.
     pub fn fail(&self, failure: Option<Failure>) {
         self.world().failure = failure;
+    }
+
+    /// Whether every step after the failure to come fails too. Living again, it has what it had.
+    pub fn die(&self, dies: bool) {
+        let mut world = self.world();
+        (world.dies, world.dead) = (dies, false);
     }
 
     /// Whether the failure is still to come.
@@ -199,10 +208,16 @@ impl Instance for Model {
     async fn apply(&self, step: &Step, _contents: &dyn Contents) -> Result<()> {
         let failure = {
             let mut world = self.world();
+            if world.dead {
+                return Err(Error::failed("the instance is dead"));
+            }
             let there = world.records.get(&step.address);
             assert_eq!(step.before.as_ref(), there, "a step at {} knows what stands there", step.address);
             match world.failure {
-                Some(failure) if failure.after == 0 => world.failure.take(),
+                Some(failure) if failure.after == 0 => {
+                    world.dead = world.dies;
+                    world.failure.take()
+                }
                 Some(failure) => {
                     world.failure = Some(Failure { after: failure.after - 1, ..failure });
                     None

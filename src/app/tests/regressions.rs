@@ -108,6 +108,21 @@ async fn an_inject_that_fails_in_any_step_is_rolled_back_even_where_it_deleted_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_inject_that_was_cut_off_is_rolled_back_by_the_next_command_even_where_it_deleted_all_marks() {
+    let mut desk = Desk::with(&[BUCKET]).await;
+    desk.restart(RICH);
+    desk.put(RICH, PARAMETER, 0);
+    desk.put(RICH, ROLE, 0);
+    desk.stacks[RICH].model.die(true);
+    let failure = Some(super::model::Failure { after: 2, done: false });
+    desk.inject(RICH, 0, How { failure, ..overwrite() }).await.unwrap_err();
+    assert!(desk.stacks[RICH].model.records().is_empty(), "it died between deleting and putting");
+    desk.stacks[RICH].model.die(false);
+    assert!(!desk.undo(RICH).await.unwrap(), "there is no inject to take back");
+    assert!(desk.has(RICH, PARAMETER) && desk.has(RICH, ROLE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_rollback_and_after_an_undo_the_instance_is_still_known() {
     for fails in [true, false] {
         let mut desk = Desk::with(&[PARAMETER]).await;
