@@ -287,11 +287,15 @@ impl Loop {
                 for (peer, address) in found {
                     let member = identity::author_of(&peer)
                         .is_some_and(|author| self.backend.standing(&author) == Standing::Member);
-                    self.shared.book().learn(peer, [address]);
-                    if member {
-                        let addresses = self.shared.book().addresses(&peer);
-                        self.dial(Due { peer: Some(peer), addresses });
+                    if !member {
+                        self.shared.book().learn(peer, [address]);
+                        continue;
                     }
+                    // Kept, so that it is dialled again: where both find each other at once, both dials may fail (as
+                    // each opens the same connection, neither side is the one that answers).
+                    self.shared.book().keep(peer, [address]);
+                    let addresses = self.shared.book().addresses(&peer);
+                    self.dial(Due { peer: Some(peer), addresses });
                 }
             }
             _ => {}
