@@ -117,7 +117,7 @@ async fn run(
     }
     let total = phases.iter().filter_map(|phase| changes.get(phase)).sum();
     let counter = events.counter("changing", Some(total), Unit::Items);
-    let mut run = Run { app, instance, plan, counter, state: Mutex::default() };
+    let mut run = Run { app, instance, plan, events, counter, state: Mutex::default() };
     for phase in phases.into_iter().filter(|phase| changes.contains_key(phase)) {
         run.phase(phase).await?;
     }
@@ -128,6 +128,7 @@ struct Run<'a> {
     app: &'a App,
     instance: &'a dyn Instance,
     plan: &'a Plan,
+    events: &'a Events,
     counter: Counter,
     state: Mutex<State>,
 }
@@ -172,7 +173,11 @@ impl Run<'_> {
         let mut steps = futures::stream::iter(wanted)
             .map(|wanted: Result<(Option<Record>, Change)>| async move {
                 let (before, change) = wanted?;
-                if this.state().failed { Ok(()) } else { this.change(before, change).await }
+                if this.state().failed {
+                    return Ok(());
+                }
+                this.events.check()?;
+                this.change(before, change).await
             })
             .buffer_unordered(limits::INSTANCE_REQUESTS);
         // After a failure nothing new is begun, but what is under way ends before anybody looks at the instance again.

@@ -141,6 +141,11 @@ impl Events {
         if self.stopped() { Err(broken_off()) } else { Ok(()) }
     }
 
+    /// The same listener for work that goes on whatever the user does: putting back what was begun.
+    pub fn to_the_end(&self) -> Events {
+        Events { stop: CancellationToken::new(), ..self.clone() }
+    }
+
     /// Runs `work`, dropping it as soon as the user breaks off. Only for what may end at any await.
     pub async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
@@ -152,7 +157,7 @@ impl Events {
 }
 
 fn broken_off() -> Error {
-    Error::failed("broken off")
+    Error::failed("interrupted")
 }
 
 /// See [`Events::counter`].

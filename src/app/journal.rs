@@ -55,6 +55,7 @@ impl Journal {
 
     /// Puts back what the plan has touched: whatever stands at its addresses now becomes what stood there before.
     pub async fn roll_back(&self, app: &App, instance: &dyn Instance, events: &Events) -> Result<()> {
+        let events = &events.to_the_end();
         let now = capture(app, instance, &Selector::all(), events).await?;
         let lost = self.restore(app, instance, &now, events).await?;
         for lost in &lost {

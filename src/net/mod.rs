@@ -18,12 +18,13 @@ mod peers;
 mod stream;
 mod swarm;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use libp2p::core::transport::ListenerId;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
@@ -161,7 +162,8 @@ impl Net {
     /// Waits until each listener has at least one address.
     async fn listens(&self, listeners: usize) -> Result<()> {
         let mut listening = self.inner.shared.listening.subscribe();
-        let enough = listening.wait_for(|addresses| addresses.len() >= listeners);
+        let ready = |addresses: &[(ListenerId, Multiaddr)]| addresses.iter().map(|(id, _)| *id).collect::<HashSet<_>>();
+        let enough = listening.wait_for(|addresses| ready(addresses).len() >= listeners);
         tokio::time::timeout(Duration::from_secs(5), enough)
             .await
             .map(drop)
@@ -186,7 +188,7 @@ impl Net {
 
     /// Where this node listens now.
     pub fn listening(&self) -> Vec<Multiaddr> {
-        self.inner.shared.listening.borrow().clone()
+        self.inner.shared.listening.borrow().iter().map(|(_, address)| address.clone()).collect()
     }
 
     /// Every peer known, connected or not.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -56,7 +57,8 @@ pub(super) enum Command {
 /// The part of a running network that the loop shares with the handle.
 pub(super) struct Shared {
     pub(super) book: Mutex<Book>,
-    pub(super) listening: watch::Sender<Vec<Multiaddr>>,
+    /// By listener: one on every interface has several addresses.
+    pub(super) listening: watch::Sender<Vec<(ListenerId, Multiaddr)>>,
     /// Counts up whenever a peer comes or goes.
     pub(super) changes: watch::Sender<u64>,
 }
@@ -231,9 +233,11 @@ impl Loop {
 
     fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::NewListenAddr { address, .. } => self.shared.listening.send_modify(|list| list.push(address)),
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                self.shared.listening.send_modify(|list| list.push((listener_id, address)));
+            }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
-                self.shared.listening.send_modify(|list| list.retain(|known| *known != address));
+                self.shared.listening.send_modify(|list| list.retain(|(_, known)| *known != address));
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 let dialled = endpoint.is_dialer().then(|| endpoint.get_remote_address().clone());

@@ -65,6 +65,26 @@ fn a_detached_node_comes_up_serves_commands_and_goes_down() {
     assert_eq!((again.code(), again.json()["stopped"].as_bool()), (0, Some(false)));
 }
 
+#[test]
+fn a_node_that_is_told_no_address_keeps_its_ports() {
+    let place = Place::new();
+    let ports = || {
+        let _down = Down(&place);
+        let ran = place.run(&["up", "--detach", "--no-mdns", "--json"]);
+        let listen = ran.json()["listen"].as_array().unwrap().clone();
+        let on_loopback =
+            listen.iter().filter_map(|address| address.as_str()).filter(|text| text.contains("127.0.0.1"));
+        let mut ports: Vec<String> = on_loopback.map(str::to_owned).collect();
+        ports.sort();
+        ports
+    };
+    let first = ports();
+    assert_eq!(first.len(), 2, "TCP and QUIC: {first:?}");
+    for _ in 0..3 {
+        assert_eq!(ports(), first);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_command_without_a_node_listens_where_up_was_told_to_and_nowhere_else() {

@@ -86,6 +86,38 @@ fn an_instance_that_begins_to_fail_is_rolled_back() {
 }
 
 #[test]
+fn an_inject_that_is_interrupted_is_taken_back() {
+    let (Some(from), Some(to)) = (Cloud::ministack(), Cloud::ministack()) else { return };
+    let dev = Developer::new();
+    from.py("bucket('box', **{f'o{i}': str(i) for i in range(400)})");
+    to.py("bucket('box', o1='mine', other='o'); param('own', 'x')");
+    dev.ok(&from.url, &["commit", "p"]);
+    let before = to.state();
+    let door = Door::to(&to.url);
+    let (reached, at_work) = mpsc::channel();
+    let mut passed = 0;
+    door.guard(move |request| {
+        passed += usize::from(request.starts_with("PUT /box/"));
+        if passed == 20 {
+            let _ = reached.send(());
+        }
+        // Slow enough that there is something left to interrupt.
+        std::thread::sleep(Duration::from_millis(20));
+        Pass::Through
+    });
+    let inject = dev.start(&door.url, &["inject", "p", "--strategy", "overwrite"]);
+    at_work.recv_timeout(Duration::from_secs(60)).unwrap();
+    inject.interrupt();
+    let ran = inject.wait();
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert!(ran.json()["error"]["message"].as_str().unwrap().contains("rolled back"), "{ran:?}");
+    assert_eq!(to.state(), before);
+    door.leave_alone();
+    dev.ok(&door.url, &["inject", "p", "--strategy", "overwrite"]);
+    assert_eq!(to.state(), from.state());
+}
+
+#[test]
 fn an_inject_that_was_killed_is_taken_back_by_the_next_command() {
     let (Some(from), Some(to)) = (Cloud::ministack(), Cloud::ministack()) else { return };
     let dev = Developer::new();

@@ -148,6 +148,11 @@ impl Running {
         Ran(output)
     }
 
+    /// Ctrl-C.
+    pub fn interrupt(&self) {
+        signal(self.0.as_ref().unwrap().id(), rustix::process::Signal::INT);
+    }
+
     /// Ends it as a power cut would.
     pub fn kill(mut self) {
         let mut child = self.0.take().unwrap();
@@ -167,8 +172,12 @@ impl Drop for Running {
 
 /// `kill -9`.
 pub fn kill(pid: u32) {
+    signal(pid, rustix::process::Signal::KILL);
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    let _ = rustix::process::kill_process(pid, signal);
 }
 
 /// Waits until `happens`, for a minute at the most.
