@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::conflicts::{Between, Party};
 use crate::app::context::Context;
 use crate::app::events::Events;
+use crate::app::journal;
 use crate::app::merging;
 use crate::app::put;
 use crate::app::reach;
@@ -37,6 +38,9 @@ pub struct Pull {
     pub on_conflict: OnConflict,
     /// Fetches and merges only.
     pub no_inject: bool,
+    /// Only says what would be done to the instance; what was fetched stays, but the own head does not move.
+    #[serde(default)]
+    pub dry_run: bool,
     /// Like `inject`'s.
     pub paused: bool,
     /// Like `inject`'s.
@@ -182,7 +186,7 @@ pub async fn run(app: &App, cx: &Context, request: Pull, events: &Events) -> Res
     }
     let instance = match cx.connect(None, events).await {
         Ok(instance) => instance,
-        Err(error) if error.kind() == error::Kind::NotFound => {
+        Err(error) if error.kind() == error::Kind::NotFound && !request.dry_run => {
             store.update(&[set_local_head(&pod, &version)])?;
             return Err(error
                 .in_front(format!("{pod}@{} is fetched and merged, but not injected", version.short()))
@@ -198,6 +202,11 @@ pub async fn run(app: &App, cx: &Context, request: Pull, events: &Events) -> Res
         strict: request.strict,
         only_news: true,
     };
+    if request.dry_run {
+        journal::require_none(app, instance.url())?;
+        let prepared = put::prepare(app, &*instance, &version, options, events).await?;
+        return Ok(outcome(prepared.dry_run(app, &*instance)?, false));
+    }
     let prepared = put::prepare(app, &*instance, &version, options, events).await?;
     let done = prepared.carry_out(app, &*instance, events).await?;
     store.update(&[set_local_head(&pod, &version)])?;

@@ -13,7 +13,7 @@ use crate::cli::versions;
 use crate::error::Result;
 
 /// Steps of a plan that are shown before the question.
-const STEPS: usize = 20;
+pub(crate) const STEPS: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
 }
 
 /// The steps of a plan, and how many there are of each kind.
-fn plan(page: &mut Page, planned: &InjectOutcome, steps: usize) -> io::Result<()> {
+pub(crate) fn plan(page: &mut Page, planned: &InjectOutcome, steps: usize) -> io::Result<()> {
     let all = planned.plan.as_deref().unwrap_or_default();
     for step in all.iter().take(steps) {
         let sign = match step.op.as_str() {

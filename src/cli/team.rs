@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::app::Context;
 use crate::app::team::{TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamOutcome, TeamRemove, TeamRole, TeamSettle};
-use crate::cli::args::{duration, named};
+use crate::cli::args::{Consent, duration, named};
 use crate::cli::session::{Page, Session};
 use crate::cli::style::{plain, short, time};
 use crate::core::reference::Reference;
@@ -66,6 +66,8 @@ enum Action {
     Remove {
         /// The member's name, or the first digits of its key
         member: String,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Say which head counts of a member who signed two with one number
     Settle {
@@ -111,7 +113,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         }
         Action::Members => session.run(cx, TeamMembers {}).await?,
         Action::Role { member, role } => session.run(cx, TeamRole { member, role }).await?,
-        Action::Remove { member } => session.run(cx, TeamRemove { member }).await?,
+        Action::Remove { member, consent } => {
+            session.ask(&consent, &format!("remove {} from the team, for good?", plain(&member)))?;
+            session.run(cx, TeamRemove { member }).await?
+        }
         Action::Settle { member, head } => session.run(cx, TeamSettle { member, head }).await?,
     };
     session.text(|page| members(page, &done))

@@ -1,6 +1,8 @@
 //! What asks a person before it does something for good, and takes a pipe at its word.
 
-use crate::common::emulators::{Emulator, Make};
+use crate::common::emulators::{Emulator, Make, boto3, has_boto3};
+use crate::node::{Down, QUIET};
+use crate::team::{friends, member};
 use crate::{Place, quoted};
 
 /// How a refused question ends.
@@ -71,4 +73,59 @@ fn what_changes_an_instance_asks_on_a_terminal_and_only_there() {
 #[test]
 fn a_shell_gets_words_as_they_are() {
     assert_eq!(quoted(&["it's", "a b"]), r"'it'\''s' 'a b'");
+}
+
+#[test]
+fn a_pull_asks_before_it_takes_anything_out() {
+    let Some(emulator) = Emulator::start(Make::Ministack).filter(|_| has_boto3()) else { return };
+    let place = Place::new();
+    let [_, second] = place.pod("p", ["a", "b"]);
+    place.pod("q", ["b"]);
+    assert_eq!(place.run(&["team", "create", "friends", "--as", "anna"]).code(), 0);
+    let _down = Down(&place);
+    assert_eq!(place.run(&[&["up", "--detach"][..], &QUIET].concat()).code(), 0);
+    boto3(&emulator.url, "import boto3\nboto3.client('ssm').put_parameter(Name='/mine', Value='x', Type='String')");
+    let url = ["--instance", emulator.url.as_str()];
+    let words = |command: &[&'static str]| [command, &url[..]].concat();
+    let differs = |list: &str| {
+        let ran = place.run(&words(&["diff", "p", "--json"]));
+        ran.json()[list].as_array().map(Vec::len).unwrap_or_else(|| panic!("{ran:?}"))
+    };
+
+    // What only adds is what a pull is for.
+    let planned = place.run(&words(&["pull", "p", "--dry-run", "--json"]));
+    assert_eq!((planned.code(), planned.json()["plan"][0]["op"].as_str()), (0, Some("create")), "{planned:?}");
+    assert_eq!((differs("removed"), &planned.json()["version"]), (1, &second.into()));
+    let (code, screen) = place.on_a_terminal(&words(&["pull", "p"]), "");
+    assert!(code == 0 && !screen.contains("[y/N]"), "{screen}");
+    assert_eq!((differs("removed"), differs("added")), (0, 1));
+
+    let overwrite = ["pull", "q", "--strategy", "overwrite"];
+    let text = place.run(&words(&[&overwrite[..], &["--dry-run"]].concat()));
+    assert!(text.out().contains("would change: 0 added, 0 changed, 1 removed"), "{text:?}");
+    let (code, screen) = place.on_a_terminal(&words(&overwrite), "n\n");
+    let question = format!("pull into {} (0 added, 0 changed, 1 removed)? [y/N]", emulator.url);
+    assert!(code == 1 && screen.contains(&question) && screen.contains(NOT_DONE), "{screen}");
+    assert_eq!(differs("added"), 1);
+    let (code, screen) = place.on_a_terminal(&words(&[&overwrite[..], &["-y"]].concat()), "");
+    assert!(code == 0 && !screen.contains("[y/N]"), "{screen}");
+    assert_eq!(differs("added"), 0);
+    assert_eq!(place.run(&["pull", "p", "--dry-run", "--no-inject"]).code(), 2);
+}
+
+#[test]
+fn removing_a_member_asks_on_a_terminal() {
+    let anna = friends();
+    let _down = Down(&anna);
+    member(&anna, "ben");
+    let role = || {
+        let members = anna.run(&["team", "members", "--json"]).json()["members"].clone();
+        members.as_array().unwrap().iter().find(|member| member["member"] == "ben").unwrap()["role"].clone()
+    };
+    let (code, screen) = anna.on_a_terminal(&["team", "remove", "ben"], "n\n");
+    assert!(code == 1 && screen.contains("remove ben from the team, for good? [y/N]"), "{screen}");
+    assert_eq!(role(), "writer");
+    let (code, screen) = anna.on_a_terminal(&["team", "remove", "ben", "-y"], "");
+    assert!(code == 0 && !screen.contains("[y/N]"), "{screen}");
+    assert!(role().is_null());
 }

@@ -11,7 +11,7 @@ fn up(place: &Place) {
 }
 
 /// A home that has joined the team of `admin`, whose node is up. Its own node is not.
-fn member(admin: &Place, name: &str) -> Place {
+pub(crate) fn member(admin: &Place, name: &str) -> Place {
     let place = Place::new();
     let ticket = admin.run(&["team", "invite", "--json"]).json()["ticket"].as_str().unwrap().to_owned();
     let ran = place.run(&["team", "join", &ticket, "--as", name]);
@@ -19,7 +19,7 @@ fn member(admin: &Place, name: &str) -> Place {
     place
 }
 
-fn friends() -> Place {
+pub(crate) fn friends() -> Place {
     let anna = Place::new();
     assert_eq!(anna.run(&["team", "create", "friends", "--as", "anna"]).code(), 0);
     up(&anna);
