@@ -43,8 +43,18 @@ impl Captured {
     }
 }
 
-/// Captures everything selected. The instance is not changed.
+/// Captures everything selected, and says what could not be captured. The instance is not changed.
 pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, events: &Events) -> Result<Captured> {
+    let captured = look(app, instance, selector, events).await?;
+    let skipped: Vec<Skipped> = captured.skipped.iter().map(Skipped::from).collect();
+    for Skipped { address, reason } in Skipped::by_service(&skipped) {
+        events.warn(format!("not captured: {address}: {reason}")).await;
+    }
+    Ok(captured)
+}
+
+/// Captures everything selected, and leaves it to the caller to say what could not be captured.
+pub async fn look(app: &App, instance: &dyn Instance, selector: &Selector, events: &Events) -> Result<Captured> {
     let sink = TreeSink {
         store: &app.store,
         instance: instance.url(),
@@ -66,10 +76,6 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
         app.store.update(&found.bodies)?;
         Ok(root)
     })?;
-    let skipped: Vec<Skipped> = found.skipped.iter().map(Skipped::from).collect();
-    for Skipped { address, reason } in Skipped::by_service(&skipped) {
-        events.warn(format!("not captured: {address}: {reason}")).await;
-    }
     Ok(Captured {
         root,
         skipped: found.skipped,
@@ -77,6 +83,24 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
         selector: selector.clone(),
         regions: instance.regions(),
     })
+}
+
+/// Warns where what was selected is neither in the instance nor in the pod's state: a misspelt glob, say.
+pub async fn warn_of_nothing(store: &Store, captured: &Captured, pod: Option<&Name>, events: &Events) -> Result<()> {
+    if captured.selector.is_all() || captured.root != tree::empty(store)? {
+        return Ok(());
+    }
+    if let Some(pod) = pod {
+        for entry in tree::scan(store, pod, &[])? {
+            if captured.selector.matches(&entry?.address) {
+                return Ok(());
+            }
+        }
+    }
+    events
+        .warn(format!("{} matches no record, neither in the pod nor in the instance", captured.selector.words()))
+        .await;
+    Ok(())
 }
 
 /// Captures the services in which two trees differ; nothing if they are the same.

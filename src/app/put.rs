@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::apply::{self, Plan};
-use crate::app::capture::{Captured, capture};
+use crate::app::capture::{Captured, capture, look, warn_of_nothing};
 use crate::app::conflicts::{self, Between};
 use crate::app::journal::{self, Journal};
 use crate::app::memory::{Memory, overlay};
@@ -19,7 +19,7 @@ use crate::app::{App, Events};
 use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::select::Selector;
-use crate::core::version::Version;
+use crate::core::version::{Skip, Version};
 use crate::error::{Error, Result};
 use crate::instance::{Instance, Stage};
 use crate::limits;
@@ -66,6 +66,13 @@ pub struct Prepared {
     conflicts: Vec<ConflictView>,
 }
 
+/// What the look afterwards shows of what was put in.
+struct Kept {
+    lost: Vec<Lost>,
+    /// Where it can't be looked at: service and reason.
+    unseen: BTreeSet<(String, String)>,
+}
+
 /// Captures the instance and decides on the target. Unsettled conflicts are an error; nothing is changed.
 pub async fn prepare(
     app: &App,
@@ -77,6 +84,8 @@ pub async fn prepare(
     let session = app.store.session();
     journal::recover(app, instance, events).await?;
     let captured = capture(app, instance, &options.selector, events).await?;
+    let root = Version::read(&*app.store, version)?.root;
+    warn_of_nothing(&app.store, &captured, Some(&root), events).await?;
     tokio::task::block_in_place(|| decide(app, instance, version, options, captured, session))
 }
 
@@ -229,12 +238,13 @@ impl Prepared {
     async fn change(&self, app: &App, instance: &dyn Instance, events: &Events) -> Result<InjectOutcome> {
         let store = &*app.store;
         let mut done = apply::run_quiet(app, instance, &self.plan, events).await?;
-        let quiet = self.look_again(app, instance, events, &self.seen, false).await?;
+        let (quiet, mut hidden) = self.look_again(app, instance, events, &self.seen, false).await?;
         let acted = apply::run_acting(app, instance, &self.plan, events).await?;
         let (echo, marks) = if acted.applied.is_zero() {
             (quiet.echo, quiet.marks)
         } else {
-            let after = self.look_again(app, instance, events, &quiet, true).await?;
+            let (after, too) = self.look_again(app, instance, events, &quiet, true).await?;
+            hidden.extend(too);
             let acting = tree::diff(store, &quiet.echo, &after.echo)?;
             let mut acting = acting
                 .filter(|change| !matches!(change, Ok(change) if instance.stage(&change.address) != Stage::Acting));
@@ -243,7 +253,12 @@ impl Prepared {
         done.applied.added += acted.applied.added;
         done.applied.changed += acted.applied.changed;
         done.lost.extend(acted.lost);
-        done.lost.extend(self.not_kept(store, instance, &echo)?);
+        let refused = done.lost.iter().map(|lost| lost.address.clone()).collect();
+        let kept = self.not_kept(store, instance, &echo, &hidden, &refused)?;
+        for (service, reason) in kept.unseen {
+            events.warn(format!("{service}: put in, but this instance can't show it: {reason}")).await;
+        }
+        done.lost.extend(kept.lost);
         done.lost.sort();
         done.lost.dedup_by(|next, first| next.address == first.address);
         if self.options.strict && !done.lost.is_empty() {
@@ -277,7 +292,7 @@ impl Prepared {
     }
 
     /// Captures again the services that the plan touches, or those of them where something acts; the rest is as it was
-    /// seen before.
+    /// seen before. Gives what it could not see too.
     async fn look_again(
         &self,
         app: &App,
@@ -285,7 +300,7 @@ impl Prepared {
         events: &Events,
         seen: &Memory,
         acting: bool,
-    ) -> Result<Memory> {
+    ) -> Result<(Memory, Vec<Skip>)> {
         let store = &*app.store;
         let mut services = BTreeSet::new();
         for change in tree::diff(store, &self.plan.from, &self.plan.to)? {
@@ -295,17 +310,27 @@ impl Prepared {
             }
         }
         if services.is_empty() {
-            return Ok(seen.clone());
+            return Ok((seen.clone(), vec![]));
         }
         // Nothing beyond what was selected: it was not looked at before, and would pass for something new.
         let selector = self.options.selector.of_services(services.into_iter().collect());
-        let again = capture(app, instance, &selector, events).await?;
-        Ok(Memory { version: seen.version, echo: seen.echo_after(store, &again)?, marks: seen.marks_after(&again) })
+        let again = look(app, instance, &selector, events).await?;
+        let memory =
+            Memory { version: seen.version, echo: seen.echo_after(store, &again)?, marks: seen.marks_after(&again) };
+        Ok((memory, again.skipped))
     }
 
-    /// What the plan put in and the echo does not show.
-    fn not_kept(&self, store: &Store, instance: &dyn Instance, echo: &Name) -> Result<Vec<Lost>> {
-        let mut lost = vec![];
+    /// What the plan put in and the echo does not show. Under what the capture could not see (`hidden`) nothing is known
+    /// to be lost.
+    fn not_kept(
+        &self,
+        store: &Store,
+        instance: &dyn Instance,
+        echo: &Name,
+        hidden: &[Skip],
+        refused: &BTreeSet<String>,
+    ) -> Result<Kept> {
+        let (mut lost, mut unseen) = (vec![], BTreeSet::new());
         let mut kept = tree::Lookup::new(store, echo)?;
         for change in tree::diff(store, &self.plan.from, &self.plan.to)? {
             let change = change?;
@@ -336,9 +361,16 @@ impl Prepared {
                     format!("not kept as it was: {}", missing.join(", "))
                 }
             };
-            lost.push(Lost { address: change.address.to_string(), reason });
+            let address = change.address.to_string();
+            match hidden.iter().find(|skip| skip.covers(change.address.parts())) {
+                Some(_) if refused.contains(&address) => {}
+                Some(skip) => {
+                    unseen.insert((change.address.service().to_owned(), skip.reason.clone()));
+                }
+                None => lost.push(Lost { address, reason }),
+            }
         }
-        Ok(lost)
+        Ok(Kept { lost, unseen })
     }
 
     /// The echo as it would be if the instance held exactly the version it stands for.

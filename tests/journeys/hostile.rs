@@ -290,3 +290,19 @@ fn what_moto_or_localstack_can_not_do_costs_that_and_no_more() {
         assert_eq!((changed, removed), (vec![], vec![]), "{name}");
     }
 }
+
+#[test]
+fn what_an_instance_can_not_show_is_not_told_as_lost() {
+    let (Some(from), Some(to)) = (Cloud::ministack(), Emulator::start_plain_moto()) else { return };
+    let dev = Developer::new();
+    from.py("for name, texts in {'jobs': ['one', 'two'], 'more': ['three']}.items():
+        url = aws('sqs').create_queue(QueueName=name)['QueueUrl']
+        for text in texts: aws('sqs').send_message(QueueUrl=url, MessageBody=text)");
+    dev.ok(&from.url, &["commit", "p"]);
+    let ran = dev.run(&to.url, &["inject", "p"]);
+    assert_eq!((ran.code(), &ran.json()["lost"]), (0, &json!([])), "{ran:?}");
+    assert_eq!(ran.err().matches("put in, but this instance can't show it").count(), 1, "{ran:?}");
+    const COUNT: &str = "import boto3\nprint(sum(int(boto3.client('sqs').get_queue_attributes(QueueUrl=url, \
+        AttributeNames=['All'])['Attributes']['ApproximateNumberOfMessages']) for url in boto3.client('sqs').list_queues()['QueueUrls']))";
+    assert_eq!(to.boto3(COUNT).trim(), "3");
+}
