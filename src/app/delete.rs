@@ -7,6 +7,7 @@ use crate::app::events::Events;
 use crate::app::memory::Memory;
 use crate::app::resolve::resolve;
 use crate::app::state::App;
+use crate::app::team;
 use crate::app::versions::{self, local_head, set_local_head};
 use crate::core::name::Name;
 use crate::core::reference::Reference;
@@ -34,7 +35,7 @@ pub struct DeleteOutcome {
 }
 
 /// Removes it. Space comes back with `gc`; what teammates hold is theirs.
-pub async fn run(app: &App, _cx: &Context, request: Delete, _events: &Events) -> Result<DeleteOutcome> {
+pub async fn run(app: &App, _cx: &Context, request: Delete, events: &Events) -> Result<DeleteOutcome> {
     let store = &*app.store;
     let pod = request.reference.pod();
     let name = resolve(app, &request.reference)?;
@@ -45,6 +46,18 @@ pub async fn run(app: &App, _cx: &Context, request: Delete, _events: &Events) ->
         was: head.map(|head| head.to_string()),
         version: version.map(|version| version.to_string()),
     };
+    let pushed: Vec<Name> = team::member_heads(app, pod)?.into_iter().map(|(_, head)| head).collect();
+    let known = match request.reference.is_version() {
+        true => versions::ancestors(store, &pushed)?.iter().any(|(version, _)| *version == name),
+        false => !pushed.is_empty(),
+    };
+    if known {
+        let what = &request.reference;
+        let text = format!(
+            "{what} was pushed: teammates who have it keep it, and the next `peapod pull {pod}` brings it back"
+        );
+        events.warn(text).await;
+    }
     if !request.reference.is_version() {
         let mut writes = vec![Write::Remove(Table::Refs, pod.as_bytes().to_vec())];
         writes.extend(Memory::forget_pod(store, pod)?);

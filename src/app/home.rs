@@ -33,9 +33,9 @@ impl Home {
     /// Fails with [`crate::error::Kind::Denied`] when it is another user's, or open to others and not empty.
     pub fn open(directory: &Path) -> Result<Home> {
         let what = || format!("can't use the home {}", directory.display());
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(what)?;
-        let directory = directory.canonicalize().with_context(what)?;
-        tighten_empty(&directory).with_context(what)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(what).map_err(elsewhere)?;
+        let directory = directory.canonicalize().with_context(what).map_err(elsewhere)?;
+        tighten_empty(&directory).with_context(what).map_err(elsewhere)?;
         check_private(&directory, "a home", 0o700)?;
         Ok(Home { directory })
     }
@@ -115,6 +115,10 @@ impl Home {
         }
         Ok(directory.join(file))
     }
+}
+
+fn elsewhere(error: Error) -> Error {
+    error.hint("say --home DIR, or set PEAPOD_HOME, for a directory that you may write to")
 }
 
 fn fits(directory: &Path, file: &str) -> bool {

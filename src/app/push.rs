@@ -75,6 +75,7 @@ pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Res
     let patience = request.timeout.unwrap_or(PATIENCE);
     let node = reach::node(app).await?;
     let turn = events.unless_stopped(async { Ok(app.turn().await) }).await?;
+    let said = request.message.is_some();
     let (made, changes) = if request.no_commit {
         (false, Counts::default())
     } else {
@@ -86,6 +87,9 @@ pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Res
             replace: request.replace,
         };
         let done = events.unless_stopped(commit::run(app, cx, commit, events)).await?;
+        if said && !done.made {
+            events.warn("there was nothing to commit, so the message is not used").await;
+        }
         (done.made, done.changes)
     };
     let name = resolve(app, &Reference::head(pod)?)?;
@@ -97,6 +101,7 @@ pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Res
         team::sign_head(app, pod, &name)
     })?;
     drop(turn);
+    warn_of_news(app, pod, &name, events).await?;
     let replicas = if request.replicas == 0 {
         0
     } else {
@@ -117,6 +122,29 @@ pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Res
         events.message("no teammate is connected now; they get it as soon as one meets this node").await;
     }
     Ok(PushOutcome { version, made, changes, seq, peers, replicas })
+}
+
+/// Says whose known heads have versions that the pushed one lacks.
+async fn warn_of_news(app: &App, pod: &str, pushed: &Name, events: &Events) -> Result<()> {
+    for (author, head) in team::member_heads(app, pod)? {
+        if author == app.secret.author() {
+            continue;
+        }
+        let who = team::member_name(app, &author)?.unwrap_or_else(|| author.short());
+        // A head that was never fetched is of a history that is not here.
+        let ahead = if app.store.has(&head)? {
+            match tokio::task::block_in_place(|| versions::lacking(&app.store, pushed, &head))? {
+                0 => continue,
+                count => counted(count, "version"),
+            }
+        } else {
+            "versions".to_owned()
+        };
+        events
+            .warn(format!("{pod}: {who} is ahead by {ahead} that yours lacks; `peapod pull {pod}` merges them"))
+            .await;
+    }
+    Ok(())
 }
 
 /// Asks the teammates until so many hold all of a version, or time is up. Returns how many do.

@@ -25,7 +25,13 @@ fn own_head(app: &App, pod: &str) -> Result<Name> {
     if let Some(head) = local_head(&app.store, pod)? {
         return Ok(head);
     }
-    let hint = if team::member_heads(app, pod)?.is_empty() {
+    let is_member = |pod: &str| {
+        let roster = app.team.roster()?;
+        Some(roster.members.values().any(|member| member.name == pod))
+    };
+    let hint = if is_member(pod) == Some(true) {
+        format!("{pod} is a member: @{pod} names their head")
+    } else if team::member_heads(app, pod)?.is_empty() {
         "`peapod list` shows the pods there are; `peapod commit` makes one".to_owned()
     } else {
         format!("teammates have it: `peapod pull {pod}` brings it here")

@@ -67,6 +67,12 @@ pub fn first_parents(store: &Store, head: Name) -> impl Iterator<Item = Result<(
     })
 }
 
+/// How many versions the history of `theirs` has that the history of `ours` lacks, of those held here.
+pub fn lacking(store: &Store, ours: &Name, theirs: &Name) -> Result<usize> {
+    let ours: BTreeSet<Name> = ancestors(store, &[*ours])?.into_iter().map(|(name, _)| name).collect();
+    Ok(ancestors(store, &[*theirs])?.iter().filter(|(name, _)| !ours.contains(name)).count())
+}
+
 /// The history above some versions, without any name twice, children before parents, newest line first.
 ///
 /// A version that is not held ends its line: a history can be fetched in part.

@@ -6,7 +6,8 @@ use crate::app::Context;
 use crate::app::history::Blame;
 use crate::cli::session::Session;
 use crate::cli::style::{headline, plain, short, time};
-use crate::error::Result;
+use crate::core::address::Address;
+use crate::error::{Error, Result};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,8 +23,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
+    let first = Address::parse(&args.address);
+    if first.is_err() && args.pod.as_deref().is_some_and(|pod| Address::parse(pod).is_ok()) {
+        return Err(Error::usage("the address comes first").hint("peapod blame ADDRESS NAME"));
+    }
+    first?;
     let reference = args.pod.or(args.name).map(|text| text.parse()).transpose()?;
-    crate::core::address::Address::parse(&args.address)?;
     let done = session.run(Context::without_instance()?, Blame { address: args.address, reference }).await?;
     session.text(|page| {
         for entry in &done.blame {

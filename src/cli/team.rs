@@ -103,8 +103,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
                 writeln!(page, "{}", done.ticket)?;
                 let (role, team, end) = (done.role.to_string(), plain(&done.team), time(&done.expires));
                 // Beside the answer, so that `$(peapod team invite)` is the ticket alone.
-                let _ =
-                    writeln!(io::stderr(), "admits one {role} to {team}, once, until {end}: `peapod team join TICKET`");
+                let _ = writeln!(
+                    io::stderr(),
+                    "admits one {role} to {team}, once, until {end}: `peapod team join TICKET --as NAME`"
+                );
                 Ok(())
             });
         }

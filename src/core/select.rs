@@ -53,6 +53,17 @@ impl Selector {
         self.selection == Selection::default()
     }
 
+    /// As the command line says it: `--service s3,sqs --only 'GLOB'`.
+    pub fn words(&self) -> String {
+        let Selection { services, accounts, regions, only, except } = &self.selection;
+        let lists = [("service", services), ("account", accounts), ("region", regions)];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        let lists = lists.map(|(option, list)| format!("--{option} {}", list.join(",")));
+        let globs = only.iter().map(|glob| format!("--only '{glob}'"));
+        let globs = globs.chain(except.iter().map(|glob| format!("--except '{glob}'")));
+        lists.chain(globs).collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether a record at this address is meant.
     ///
     /// A glob that matches a resource means its items too: `--only '*/bucket/b1'` takes the objects along.

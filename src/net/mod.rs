@@ -235,7 +235,7 @@ impl Net {
         };
         tokio::time::timeout(within, connected).await.unwrap_or_else(|_| {
             Err(Error::unavailable(format!("{} can't be reached", peer.short()))
-                .hint("is its node up (`peapod up`), and can this machine reach its address?"))
+                .hint("is its node up (`peapod up`), and can this machine reach its address? `peapod up --peer ADDRESS` says where it is"))
         })
     }
 

@@ -131,3 +131,41 @@ fn a_teams_only_admin_goes_on_after_the_index_is_lost() {
     assert_eq!(anna.run(&["fsck", "--repair"]).code(), 0);
     assert_eq!(members(), both);
 }
+
+#[test]
+fn a_push_tells_whose_versions_it_lacks_and_a_delete_that_they_come_back() {
+    let anna = Place::new();
+    let [first, _] = anna.pod("p", ["x", "y"]);
+    assert_eq!(anna.run(&["team", "create", "friends", "--as", "anna"]).code(), 0);
+    let _down = Down(&anna);
+    up(&anna);
+    let invite = anna.run(&["team", "invite"]);
+    assert!(invite.err().contains("`peapod team join TICKET --as NAME`"), "{invite:?}");
+    let ben = member(&anna, "ben");
+    ben.pod("p", ["a", "b"]);
+    let _down_too = Down(&ben);
+    up(&ben);
+    until("they meet", || connected(&anna) == 1 && connected(&ben) == 1);
+    let push = |place: &Place| {
+        let ran = place.run(&["push", "p", "--no-commit"]);
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        ran.err()
+    };
+    let unpushed = anna.run(&["delete", "p@2"]);
+    assert!(unpushed.code() == 0 && !unpushed.err().contains("was pushed"), "{unpushed:?}");
+    assert!(!push(&ben).contains("ahead"));
+    until("anna hears of it", || {
+        anna.run(&["list", "--json"]).json()["pods"][0]["heads"].as_array().is_some_and(|heads| heads.len() == 1)
+    });
+    let said = push(&anna);
+    assert!(said.contains("p: ben is ahead by versions that yours lacks; `peapod pull p` merges them"), "{said}");
+    assert_eq!(anna.run(&["fetch", "p"]).code(), 0);
+    assert!(push(&anna).contains("p: ben is ahead by 2 versions that yours lacks"));
+
+    let swapped = anna.run(&["merge", "p", "anna", "ben", "--json"]);
+    assert!(swapped.json()["error"]["hint"].as_str().unwrap().contains("@anna"), "{swapped:?}");
+    let deleted = anna.run(&["delete", "p"]);
+    assert!(deleted.err().contains("p was pushed: teammates who have it keep it"), "{deleted:?}");
+    assert_eq!(anna.run(&["pull", "p@anna", "--no-inject"]).code(), 0);
+    assert_eq!(anna.run(&["show", "p", "--json"]).json()["version"], first.as_str());
+}

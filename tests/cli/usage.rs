@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 
 use crate::Place;
+use crate::common::emulators::{Emulator, Make};
+use crate::node::{Down, QUIET};
 
 const COMMANDS: [&str; 22] = [
     "commit", "inject", "push", "pull", "fetch", "inspect", "list", "log", "show", "blame", "diff", "merge", "undo",
@@ -269,4 +271,51 @@ fn a_pipe_gets_no_colours_and_odd_log_directives_are_told() {
     assert!(!place.run(&["status"]).out().contains('\x1b'));
     let ran = place.command(&["status", "--json"]).env("PEAPOD_LOG", "peapod=loud").output().unwrap();
     assert_eq!(ran.status.code(), Some(2));
+}
+
+#[test]
+fn an_instance_without_a_scheme_is_http_and_an_absent_one_is_told_without_inner_paths() {
+    let place = Place::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let ran = place.run(&["commit", "p", "--instance", &format!("localhost:{port}")]);
+    assert_eq!(ran.code(), 4, "{ran:?}");
+    assert!(ran.err().contains(&format!("no instance at http://localhost:{port}")), "{ran:?}");
+    let inner = ["GET", "/_", "health", "moto-api"];
+    assert!(!inner.iter().any(|word| ran.err().contains(word)), "{ran:?}");
+}
+
+#[test]
+fn words_in_the_wrong_order_and_homes_that_can_not_be_are_told() {
+    let place = Place::new();
+    let ran = place.run(&["blame", "p", "self/us-east-1/s3/bucket/b", "--json"]);
+    assert_eq!((ran.code(), ran.json()["error"]["message"].as_str()), (2, Some("the address comes first")), "{ran:?}");
+    std::fs::write(place.home(), "").unwrap();
+    let ran = place.run(&["list", "--json"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert!(ran.json()["error"]["hint"].as_str().is_some_and(|hint| hint.contains("--home DIR")), "{ran:?}");
+}
+
+#[test]
+fn a_selection_that_matches_nothing_and_a_message_without_a_commit_are_told() {
+    let Some(emulator) = Emulator::start(Make::Ministack) else { return };
+    let place = Place::new();
+    place.pod("p", ["a"]);
+    assert_eq!(place.run(&["team", "create", "friends"]).code(), 0);
+    let _down = Down(&place);
+    assert_eq!(place.run(&[&["up", "--detach"][..], &QUIET].concat()).code(), 0);
+    let run = |arguments: &[&str]| {
+        let ran = place.run(&[arguments, &["--instance", &emulator.url]].concat());
+        assert_eq!(ran.code(), 0, "{arguments:?}: {ran:?}");
+        ran.err()
+    };
+    let nothing = "matches no record, neither in the pod nor in the instance";
+    for command in ["inject", "pull", "commit"] {
+        let said = run(&[command, "p", "--only", "*/bucket/typo*"]);
+        assert!(said.contains(&format!("--only '*/bucket/typo*' {nothing}")), "{command}: {said}");
+        // In the pod, though not in the instance.
+        let said = run(&[command, "p", "--service", "ssm", "--json"]);
+        assert!(!said.contains(nothing), "{command}: {said}");
+    }
+    assert!(run(&["push", "p", "-m", "news"]).contains("there was nothing to commit, so the message is not used"));
+    assert!(!run(&["push", "p"]).contains("nothing to commit"));
 }

@@ -103,7 +103,7 @@ async fn make(client: &Client) -> Result<(Emulator, String)> {
 }
 
 fn nobody(client: &Client, error: &ApiError) -> Error {
-    Error::not_found(format!("no instance at {}", client.endpoint())).because(error.clone()).hint(
+    Error::not_found(format!("no instance at {}", client.endpoint())).because(error.message.clone()).hint(
         "start an emulator there, say `pip install ministack && GATEWAY_PORT=4566 ministack`, or name another with --instance URL",
     )
 }

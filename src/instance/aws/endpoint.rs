@@ -20,13 +20,15 @@ const REAL: [&str; 12] = [
     "cloudfront.net",
 ];
 
-/// The endpoint that `text` names, normalised to scheme, host and port.
+/// The endpoint that `text` names, normalised to scheme, host and port; without a scheme it is http.
 ///
 /// Refused: real AWS always, and a host that is not this machine unless `allow_remote`.
 pub fn parse(text: &str, allow_remote: bool) -> Result<Url> {
     let usage =
         || Error::usage(format!("{text:?} is not an instance's URL")).hint("give one like http://localhost:4566");
-    let url = Url::parse(text).map_err(|error| usage().because(error))?;
+    // `localhost:4566` would pass for a URL whose scheme is localhost.
+    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&whole).map_err(|error| usage().because(error))?;
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
         return Err(usage());
     }
@@ -91,15 +93,14 @@ mod tests {
             assert_eq!(parse(url, false).unwrap_err().kind(), Kind::Denied, "{url}");
             assert!(parse(url, true).is_ok());
         }
-        for url in ["http://localhost:4566", "http://127.0.0.2:1", "http://[::1]:4566/", "https://s3.localhost:4566"] {
+        for url in ["http://localhost:4566", "localhost:4566", "http://[::1]:4566/", "https://s3.localhost:4566"] {
             assert!(parse(url, false).is_ok(), "{url}");
         }
     }
 
     #[test]
     fn what_is_no_endpoint_is_a_usage_error() {
-        for url in ["", "localhost:4566", "ftp://localhost", "http://u:p@localhost", "http://localhost/path", "dir:/x"]
-        {
+        for url in ["", "a b", "ftp://localhost", "http://u:p@localhost", "http://localhost/path", "dir:/x"] {
             assert_eq!(parse(url, true).unwrap_err().kind(), Kind::Usage, "{url}");
         }
     }
