@@ -168,7 +168,7 @@ fn a_home_with_a_long_path_has_its_socket_elsewhere() {
 fn a_node_that_can_not_start_says_why_in_the_command_that_asked() {
     let place = Place::new();
     let ran = place.run(&["up", "--detach", "--json", "--no-mdns", "--listen", "nowhere"]);
-    assert_ne!(ran.code(), 0);
+    assert_eq!(ran.code(), 2);
     let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("did not start") && message.contains("nowhere"), "{message}");
 }
