@@ -151,19 +151,14 @@ impl Run<'_> {
         let changes = tree::diff(store, &this.plan.from, &this.plan.to)?;
         let (mut before, mut after) = (Owners::default(), Owners::default());
         // A container takes what it holds with it.
-        let mut go_with_owner = |change: &Change| -> Result<bool> {
-            let goes = phase == Phase::Delete(Stage::Item)
+        let mut goes_with_owner = |change: &Change| -> Result<bool> {
+            Ok(phase == Phase::Delete(Stage::Item)
                 && before.has(store, &this.plan.from, &change.address)?
-                && !after.has(store, &this.plan.to, &change.address)?;
-            if goes {
-                this.state().done.applied.removed += 1;
-                this.counter.add(1);
-            }
-            Ok(goes)
+                && !after.has(store, &this.plan.to, &change.address)?)
         };
         let mut actual = tree::Lookup::new(store, &this.plan.actual)?;
         let mut with_before = |change: Change| {
-            if go_with_owner(&change)? { Ok(None) } else { Ok(Some((actual.get(&change.address)?, change))) }
+            if goes_with_owner(&change)? { Ok(None) } else { Ok(Some((actual.get(&change.address)?, change))) }
         };
         let wanted = changes.filter_map(|change| match change {
             Ok(change) if Phase::of(this.instance, &change) != phase => None,
@@ -210,15 +205,16 @@ impl Run<'_> {
         };
         match self.instance.apply(&step, store).await {
             Ok(()) => {
+                let went = if step.after.is_none() { self.held(&step.address)? } else { 0 };
                 let mut state = self.state();
                 let applied = &mut state.done.applied;
                 match (&change.before, &step.after) {
-                    (_, None) => applied.removed += 1,
+                    (_, None) => applied.removed += 1 + went,
                     (None, _) => applied.added += 1,
                     (Some(_), _) => applied.changed += 1,
                 }
                 drop(state);
-                self.counter.add(1);
+                self.counter.add(1 + went);
                 Ok(())
             }
             Err(error) if error.kind() == Kind::Denied => {
@@ -230,6 +226,16 @@ impl Run<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// How many items went with this container.
+    fn held(&self, container: &Address) -> Result<u64> {
+        let mut count = 0;
+        for entry in tree::scan(&*self.app.store, &self.plan.from, container.parts())? {
+            let address = entry?.address;
+            count += u64::from(address != *container && self.instance.stage(&address) == Stage::Item);
+        }
+        Ok(count)
     }
 
     fn lose(&self, address: &Address, reason: String) {

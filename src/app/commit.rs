@@ -165,11 +165,11 @@ struct Snapshot {
     root: Name,
 }
 
-/// A snapshot that takes the head back to the instance's state, an older one, in what was selected.
+/// A snapshot that takes the head back to the instance's state, an older one, in what was selected and could be seen.
 fn in_place_of(store: &Store, head: Name, live: Name, captured: &Captured) -> Result<Snapshot> {
     let root = Version::read(store, &head)?.root;
     let mut changes = tree::diff(store, &root, &live)?
-        .filter(|change| !matches!(change, Ok(change) if !captured.selector.matches(&change.address)));
+        .filter(|change| !matches!(change, Ok(change) if !captured.proves_absence(&change.address)));
     Ok(Snapshot { parent: Some((head, root)), root: tree::edit(store, &root, &mut changes)? })
 }
 

@@ -306,7 +306,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(!waiting.is_finished());
         stop.cancel();
-        assert_eq!(waiting.await.unwrap().unwrap_err().message(), "broken off");
+        assert_eq!(waiting.await.unwrap().unwrap_err().message(), "interrupted");
 
         // And a caller that just hangs up holds nothing: the node stops at once although the turn is still taken.
         let mut gone = remote(&served).await;

@@ -2,7 +2,8 @@
 //!
 //! Roster entries and signed heads stand in the index alone, in no pack. Teammates have them too; but a team's only
 //! admin would lose the team with the index. So each link that is stored is also added to this file. What opens a home
-//! compares both and writes the file anew where they differ, so that a crash between the two writes heals.
+//! compares both; where they differ (a crash between the two writes, an index from a backup), each gets what the other
+//! has more.
 //!
 //! Frames: a byte that says what it is, four bytes of length (little endian), the bytes, and four bytes of their BLAKE3
 //! hash. The first is the team's id. What follows a broken frame is left out.
@@ -41,25 +42,30 @@ impl Copybook {
             return Ok(());
         }
         let mut file = open_private(&self.path)?;
-        let is_new = file.metadata().with_context(|| self.what())?.len() == 0;
-        let mut bytes = if is_new { frame(TEAM, &team.0.0) } else { vec![] };
+        let length = file.metadata().with_context(|| self.what())?.len();
+        let mut bytes = if length == 0 { frame(TEAM, &team.0.0) } else { vec![] };
         for link in links {
             bytes.extend(frame_of(link)?);
         }
         let end = std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0));
-        end.and_then(|_| file.write_all(&bytes)).and_then(|()| file.sync_all()).with_context(|| self.what())
+        let written = end.and_then(|_| file.write_all(&bytes)).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // A half-written frame would hide those after it.
+            let _ = file.set_len(length);
+        }
+        written.with_context(|| self.what())
     }
 
-    /// Makes the file say exactly what this ledger says, if it does not.
-    pub fn match_with(&self, ledger: &Ledger) -> Result<()> {
-        let mut bytes = frame(TEAM, &ledger.roster().id.0.0);
-        for link in ledger.links() {
-            bytes.extend(frame_of(&link)?);
-        }
+    /// Whether the file says what this ledger says, no more and no less.
+    pub fn agrees_with(&self, ledger: &Ledger) -> Result<bool> {
+        let bytes = whole(ledger)?;
         // Links were added in another order than the ledger has them.
-        if self.read()?.is_some_and(|kept| sorted(&kept) == sorted(&bytes)) {
-            return Ok(());
-        }
+        Ok(self.read()?.is_some_and(|kept| sorted(&kept) == sorted(&bytes)))
+    }
+
+    /// Writes the file anew, as this ledger.
+    pub fn rewrite(&self, ledger: &Ledger) -> Result<()> {
+        let bytes = whole(ledger)?;
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().prefix("links.").tempfile_in(directory).with_context(|| self.what())?;
         file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).with_context(|| self.what())?;
@@ -93,6 +99,14 @@ impl Copybook {
     fn what(&self) -> String {
         format!("can't keep the team's links in {}", self.path.display())
     }
+}
+
+fn whole(ledger: &Ledger) -> Result<Vec<u8>> {
+    let mut bytes = frame(TEAM, &ledger.roster().id.0.0);
+    for link in ledger.links() {
+        bytes.extend(frame_of(&link)?);
+    }
+    Ok(bytes)
 }
 
 fn frame_of(link: &Link) -> Result<Vec<u8>> {

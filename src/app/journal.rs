@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::apply::{self, Plan};
 use crate::app::capture::{Captured, capture, capture_differing};
-use crate::app::memory::Memory;
+use crate::app::memory::{Again, Memory};
+use crate::app::target::with_containers;
 use crate::app::views::Lost;
 use crate::app::{App, Events};
 use crate::core::address::Address;
@@ -62,6 +63,7 @@ impl Journal {
             events.warn(format!("could not be put back: {}: {}", lost.address, lost.reason)).await;
         }
         let again = capture_differing(app, instance, &self.from, &self.to, events).await?;
+        let again = again.map(|captured| Again { captured, other: self.to, wanted: self.from });
         let mut writes = Memory::put_back(&app.store, instance.url(), &self.before, &lost, again.as_ref())?;
         writes.push(Journal::end(instance.url()));
         app.store.update(&writes)
@@ -97,7 +99,7 @@ impl Journal {
         let plan = Plan {
             actual: now.root,
             from: now.root,
-            to: tree::edit(store, &now.root, &mut back)?,
+            to: with_containers(store, &now.root, &tree::edit(store, &now.root, &mut back)?)?,
             paused: false,
             skipped: now.skipped.clone(),
         };

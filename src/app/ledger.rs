@@ -57,8 +57,10 @@ impl TeamState {
     /// it is taken from there.
     pub fn load(store: Arc<Store>, copybook: Copybook) -> Result<TeamState> {
         let ledger = match read(&store)? {
+            Some(ledger) if copybook.agrees_with(&ledger)? => Some(ledger),
             Some(ledger) => {
-                if let Err(error) = copybook.match_with(&ledger) {
+                let ledger = with_copied(&store, &copybook, ledger)?;
+                if let Err(error) = copybook.rewrite(&ledger) {
                     tracing::warn!(error = error.chain(), "the copy of the team's links is behind");
                 }
                 Some(ledger)
@@ -200,6 +202,24 @@ impl TeamState {
     fn lock(&self) -> MutexGuard<'_, Option<Ledger>> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The ledger with what only the copybook has. An index that came from a backup knows less: heads that this node signed
+/// since must not get their numbers a second time.
+fn with_copied(store: &Store, copybook: &Copybook, ledger: Ledger) -> Result<Ledger> {
+    let Some(copied) = copybook.ledger()?.filter(|copied| copied.roster().id == ledger.roster().id) else {
+        return Ok(ledger);
+    };
+    let mut more = vec![];
+    for write in writes_of(&copied.links().collect::<Vec<_>>())? {
+        if let Write::Put(table, key, _) = &write
+            && store.read(*table, key)?.is_none()
+        {
+            more.push(write);
+        }
+    }
+    store.update(&more)?;
+    Ok(read(store)?.unwrap_or(ledger))
 }
 
 fn write_team(id: TeamId) -> Write {

@@ -29,6 +29,17 @@ pub struct Memory {
     pub marks: BTreeMap<String, String>,
 }
 
+/// How an instance looks after something was put back into it.
+#[derive(Debug)]
+pub struct Again {
+    /// What stands there, in the services where something was.
+    pub captured: Captured,
+    /// The state that was taken back: a tree.
+    pub other: Name,
+    /// The state that was to be there again: a tree.
+    pub wanted: Name,
+}
+
 impl Format for Memory {
     const NUMBER: u8 = 1;
     const LIMIT: usize = 64 * 1024 * 1024;
@@ -125,13 +136,13 @@ impl Memory {
         url: &str,
         before: &Memory,
         lost: &[Lost],
-        again: Option<&Captured>,
+        again: Option<&Again>,
     ) -> Result<Vec<Write>> {
         let mut writes = vec![];
         for (pod, memory) in Self::of_instance(store, url)? {
             // What was of another instance, before a restart, stays so.
             let was_of_it = memory.shares_a_mark(&before.marks);
-            let memory = memory.without(store, lost)?;
+            let memory = memory.without(store, lost, again)?;
             let memory = if was_of_it { memory.made_again(again) } else { memory };
             writes.push(memory.write(url, &pod)?);
         }
@@ -140,18 +151,31 @@ impl Memory {
 
     /// The same with the marks that its resources have since they were made again.
     #[must_use]
-    pub fn made_again(mut self, again: Option<&Captured>) -> Memory {
-        self.marks.extend(again.into_iter().flat_map(|again| again.marks.clone()));
+    pub fn made_again(mut self, again: Option<&Again>) -> Memory {
+        self.marks.extend(again.into_iter().flat_map(|again| again.captured.marks.clone()));
         self
     }
 
-    /// The same with the lost addresses taken out of the echo.
-    pub fn without(self, store: &Store, lost: &[Lost]) -> Result<Memory> {
+    /// The same with what was lost, or was to be put back and is not there, taken out of the echo.
+    pub fn without(self, store: &Store, lost: &[Lost], again: Option<&Again>) -> Result<Memory> {
         let mut keys: Vec<Address> = lost.iter().filter_map(|lost| Address::parse(&lost.address).ok()).collect();
         keys.sort_by_key(Address::key);
         keys.dedup();
         let mut gone = keys.into_iter().map(|address| Ok(Change { address, before: None, after: None }));
-        Ok(Memory { echo: tree::edit(store, &self.echo, &mut gone)?, ..self })
+        let echo = tree::edit(store, &self.echo, &mut gone)?;
+        let Some(Again { captured, other, wanted }) = again else { return Ok(Memory { echo, ..self }) };
+        // The list of what was lost has an end; this has none.
+        let mut there = tree::Lookup::new(store, &captured.root)?;
+        let mut missing = tree::diff(store, other, wanted)?.filter_map(|change| match change {
+            Ok(change) if change.after.is_none() => None,
+            Ok(change) => match there.get(&change.address) {
+                Ok(None) => Some(Ok(Change { before: None, after: None, ..change })),
+                Ok(Some(_)) => None,
+                Err(error) => Some(Err(error)),
+            },
+            Err(error) => Some(Err(error)),
+        });
+        Ok(Memory { echo: tree::edit(store, &echo, &mut missing)?, ..self })
     }
 
     /// The instance's state in full: the version with the change from the echo to the capture made to it.

@@ -145,7 +145,9 @@ mod tests {
             merge.write(&*app.store, &app.secret).unwrap()
         };
         let other = merge(Vec::new(), "an older line");
-        head = vec![merge(vec![own, other], "")];
+        let mut parents = vec![own, other];
+        parents.sort();
+        head = vec![merge(parents, "")];
         app.store.update(&[versions::set_local_head("p", &head[0])]).unwrap();
         let index = app.home.store().join("index.redb");
         drop(app);

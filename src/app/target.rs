@@ -61,7 +61,22 @@ pub fn target(
             })
     })?;
     let conflicts = conflicts.into_iter().filter(|conflict| selector.matches(&conflict.address)).collect();
-    Ok(Target { conflicts, ..target })
+    Ok(Target { conflicts, root: with_containers(store, live, &target.root)? })
+}
+
+/// `to` with those containers of `from` put back that still hold something in it: since a container takes all it holds
+/// with it, one stays as long as something in it was not selected, or was not there when the deletion was decided.
+pub(super) fn with_containers(store: &Store, from: &Name, to: &Name) -> Result<Name> {
+    let mut needed = tree::diff(store, to, from)?.filter_map(|change| match change {
+        Ok(change) if change.before.is_some() => None,
+        Ok(change) => match tree::scan(store, to, change.address.parts()).map(|mut held| held.next().is_some()) {
+            Ok(true) => Some(Ok(change)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        },
+        Err(error) => Some(Err(error)),
+    });
+    tree::edit(store, to, &mut needed)
 }
 
 /// `from` with those of the changes to `to` that `take` takes.

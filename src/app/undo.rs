@@ -10,7 +10,7 @@ use crate::app::conflicts::{self, Between, Party};
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::journal::{self, Journal};
-use crate::app::memory::Memory;
+use crate::app::memory::{Again, Memory};
 use crate::app::state::App;
 use crate::app::strategy::Strategy;
 use crate::app::views::InjectOutcome;
@@ -133,10 +133,11 @@ pub async fn last_of(app: &App, instance: &dyn Instance, events: &Events) -> Res
         }
     };
     done.lost.sort();
+    let again = again.map(|captured| Again { captured, other: plan.from, wanted: plan.to });
     let memory = match &entry.memory {
         Some(memory) => memory
             .clone()
-            .without(store, &done.lost)?
+            .without(store, &done.lost, again.as_ref())?
             .made_again(again.as_ref().filter(|_| entry.is_proven))
             .write(&entry.url, &entry.pod)?,
         None => Memory::forget(&entry.url, &entry.pod),

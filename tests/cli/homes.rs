@@ -128,7 +128,7 @@ fn ctrl_c_ends_a_waiting_command() {
     let pid = rustix::process::Pid::from_raw(i32::try_from(waiting.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let ran = waiting.wait();
-    assert_eq!((ran.code(), ran.json()["error"]["message"].as_str()), (1, Some("broken off")), "{ran:?}");
+    assert_eq!((ran.code(), ran.json()["error"]["message"].as_str()), (1, Some("interrupted")), "{ran:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, How};
 use super::words::slot;
+use crate::app::commit::Commit;
 use crate::app::strategy::{OnConflict, Strategy};
 use crate::app::versions;
 use crate::core::address::Address;
@@ -10,6 +11,8 @@ const RICH: usize = 0;
 const POOR: usize = 1;
 
 const BUCKET: usize = 0;
+const FIRST_OBJECT: usize = 1;
+const SECOND_OBJECT: usize = 2;
 const OTHER_BUCKET: usize = 3;
 const PARAMETER: usize = 5;
 const ROLE: usize = 7;
@@ -25,6 +28,9 @@ const ONLY_SMALL: usize = 2;
 const NO_PARAMETERS: usize = 2;
 /// `--only '*/bucket/b1'`.
 const ONLY_BUCKET: usize = 3;
+
+/// `--except '*/object/o1'`.
+const NOT_FIRST_OBJECT: usize = 4;
 
 fn overwrite() -> How {
     How { strategy: Strategy::Overwrite, ..How::default() }
@@ -257,4 +263,48 @@ async fn a_restarted_instance_that_holds_something_else_is_refused() {
     let head: Vec<Address> = desk.records(desk.head()).into_keys().collect();
     assert_eq!(head, desk.stacks[RICH].model.records().into_keys().collect::<Vec<_>>());
     assert!(versions::local_head(&desk.app.store, "p").unwrap().is_some());
+}
+
+/// A parameter, then a bucket with two objects and a role beside it.
+async fn two_versions() -> Desk {
+    let mut desk = Desk::with(&[PARAMETER]).await;
+    [BUCKET, FIRST_OBJECT, SECOND_OBJECT, ROLE].into_iter().for_each(|number| desk.put(RICH, number, 0));
+    assert!(desk.commit(RICH, 0, 0).await.unwrap().unwrap().made);
+    desk
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_stays_as_long_as_it_holds_what_was_not_selected() {
+    let failing = Some(super::model::Failure { after: 1, done: false });
+    for failure in [None, failing] {
+        let mut desk = two_versions().await;
+        let how = How { selector: NOT_FIRST_OBJECT, failure, ..overwrite() };
+        let _ = desk.inject(RICH, 1, how).await;
+        assert!(desk.has(RICH, BUCKET) && desk.has(RICH, FIRST_OBJECT));
+        let _ = crate::app::undo::last_of(&desk.app, &desk.stacks[RICH].model, &crate::app::Events::nowhere()).await;
+        desk.commit_as_it_is(RICH).await;
+        assert!([BUCKET, FIRST_OBJECT, SECOND_OBJECT].into_iter().all(|number| desk.head_has(number)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_can_be_listed_as_lost_is_no_deletion_either() {
+    let mut desk = two_versions().await;
+    desk.inject(RICH, 1, overwrite()).await.unwrap().unwrap();
+    desk.stacks[RICH].model.refuse(Some(slot(BUCKET)));
+    desk.undo_in_part(RICH).await;
+    desk.commit_as_it_is(RICH).await;
+    assert!([BUCKET, FIRST_OBJECT, SECOND_OBJECT].into_iter().all(|number| desk.head_has(number)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_leaves_out_nothing_that_could_not_be_seen() {
+    let mut desk = two_versions().await;
+    desk.inject(RICH, 1, overwrite()).await.unwrap().unwrap();
+    desk.stacks[RICH].model.hide(super::words::hidden(NO_S3));
+    let request =
+        Commit { pod: "p".into(), message: None, selection: Default::default(), strict: false, replace: true };
+    let model = &desk.stacks[RICH].model;
+    assert!(crate::app::commit::of(&desk.app, model, request, &crate::app::Events::nowhere()).await.unwrap().made);
+    assert!(desk.head_has(BUCKET) && desk.head_has(FIRST_OBJECT) && !desk.head_has(ROLE));
 }
