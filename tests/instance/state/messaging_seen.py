@@ -98,6 +98,8 @@ for region in ("us-east-1", "eu-west-1"):
             for metric in listed["metricTransformations"]:
                 if metric.get("unit") == "None":
                     del metric["unit"]
+                if "defaultValue" in metric:
+                    metric["defaultValue"] = float(metric["defaultValue"])
             show(f"{address}/metric-filter/{listed['filterName']}", listed)
         for listed in groups.describe_subscription_filters(logGroupName=name)["subscriptionFilters"]:
             show(f"{address}/subscription-filter/{listed['filterName']}", listed)

@@ -104,7 +104,6 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
         return Ok(());
     };
     let live = describe(cx, name).await?;
-    let before = step.before.as_ref().filter(|_| live.is_some());
     let have = match &live {
         Some(live) => settings(cx, live)?,
         None => {
@@ -114,8 +113,12 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
                     request[name] = cx.local_text(text).into();
                 }
             }
+            // LocalStack forgets tags that come later to a group that was made without.
+            if let Some(tags) = after.attributes.get("Tags") {
+                request["tags"] = tags::to_map(tags);
+            }
             cx.json(&API, "CreateLogGroup", request).await.map_err(refused)?;
-            // What the instance did with it, the next capture shows.
+            // What the instance did with them, the next capture shows.
             let made = [KEY, CLASS.0].into_iter().filter_map(|name| Some((name, after.attributes.get(name)?.clone())));
             made.map(|(name, value)| (name.to_owned(), value)).collect()
         }
@@ -140,7 +143,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
         cx.json(&API, action, request).await.map_err(refused)?;
     }
     protect(cx, name, after).await?;
-    retag(cx, name, before, after).await
+    if live.is_some() { retag(cx, name, step.before.as_ref(), after).await } else { Ok(()) }
 }
 
 async fn protect(cx: &Scope<'_>, name: &str, after: &Record) -> Result<()> {
