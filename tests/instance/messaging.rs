@@ -132,7 +132,8 @@ fn holds(captured: &Captured, line: &str) -> bool {
     record.is_some_and(|record| record.attributes.keys().any(|name| short(name) == attribute))
 }
 
-/// What boto3 sees, without what is known to be lost on either side, and what waits for a confirmation.
+/// What boto3 sees, without what is known to be lost on either side, and what waits for a confirmation. A line that
+/// comes again is another: an instance may have two of a name.
 fn seen(text: &str, lost: &BTreeSet<String>, hidden: &BTreeSet<String>) -> BTreeSet<String> {
     let known = |line: &&str| {
         let mut words = line.split(' ');
@@ -141,7 +142,14 @@ fn seen(text: &str, lost: &BTreeSet<String>, hidden: &BTreeSet<String>) -> BTree
             && !lost.contains(&format!("-{address}"))
             && !hidden.iter().any(|hidden| hidden.replace('/', "%2F") == address.replace('/', "%2F"))
     };
-    text.lines().filter(known).map(str::to_owned).collect()
+    let mut lines = BTreeSet::new();
+    for line in text.lines().filter(known) {
+        let mut line = line.to_owned();
+        while !lines.insert(line.clone()) {
+            line.push_str(" (again)");
+        }
+    }
+    lines
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,3 +70,9 @@ pub fn changes_log_key(emulator: Emulator) -> bool {
 pub fn has_log_protection(emulator: Emulator) -> bool {
     matches!(emulator, Emulator::Fakecloud | Emulator::Other)
 }
+
+/// Whether a metric filter that is put again stands beside the one of its name (moto 5.2.5 and LocalStack 2026.3.0), so
+/// that the one there must go first.
+pub fn doubles_metric_filters(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Moto | Emulator::LocalStack)
+}
