@@ -118,7 +118,8 @@ attempt(groups.create_log_stream, logGroupName=worker, logStreamName="new")
 attempt(groups.delete_log_group, logGroupName="odd/.-_#Name")
 attempt(groups.create_log_group, logGroupName="new")
 metric = {"metricName": "other", "metricNamespace": "App", "metricValue": "2"}
-for group, name in ((worker, "errors"), ("bare", "new")):
+# Put again at once: some makes then have two side by side.
+for group, name in ((worker, "errors"), (worker, "errors"), ("bare", "new")):
     attempt(
         groups.put_metric_filter,
         logGroupName=group,

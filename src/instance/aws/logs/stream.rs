@@ -52,7 +52,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step, name: &str, contents: &dy
     let Some(after) = &step.after else { return delete(cx, &stream).await };
     let body = after.body.as_ref();
     let missing = if create(cx, &stream).await? {
-        Some(Vec::from([0..u64::MAX]))
+        Some(std::iter::once(0..u64::MAX).collect())
     } else {
         missing(Listed::new(cx, group, name), Kept::new(body, contents)).await?
     };
@@ -62,7 +62,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step, name: &str, contents: &dy
         None => {
             delete(cx, &stream).await?;
             create(cx, &stream).await?;
-            put(cx, &stream, body, contents, &[0..u64::MAX]).await
+            put(cx, &stream, body, contents, std::slice::from_ref(&(0..u64::MAX))).await
         }
     }
 }
