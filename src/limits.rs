@@ -89,6 +89,8 @@ pub const INSTANCE_PAGES: usize = 1_000_000;
 pub const FUNCTION_READY: Duration = Duration::from_secs(30);
 /// How many unused numbers are given out and taken back to publish a layer version under the number it had.
 pub const LAYER_GAP: i64 = 1000;
+/// The longest line of a body of log events, in bytes: a message of 1 MiB, as AWS takes it, and its escapes.
+pub const LOG_LINE: usize = 8 * 1024 * 1024;
 /// How long a table may take until it can be used.
 pub const TABLE_READY: Duration = Duration::from_secs(120);
 /// Objects of which an inject remembers that it wrote them, so that the capture after it need not read them again.

@@ -14,6 +14,7 @@ mod errors;
 mod iam;
 mod instance;
 mod lambda;
+mod logs;
 pub mod quirks;
 mod regions;
 mod request;
@@ -22,6 +23,7 @@ mod s3;
 mod scope;
 mod secretsmanager;
 mod sign;
+mod sns;
 mod sqs;
 mod ssm;
 mod streamed;
@@ -92,6 +94,8 @@ pub fn services() -> Vec<Box<dyn Service>> {
         Box::new(lambda::Lambda::default()),
         Box::new(ssm::Ssm),
         Box::new(sqs::Sqs::default()),
+        Box::new(sns::Sns),
+        Box::new(logs::Logs),
         Box::new(dynamodb::DynamoDb::default()),
         Box::new(secretsmanager::SecretsManager::default()),
     ]

@@ -48,3 +48,31 @@ pub const GET_COUNTS_TAGS: &[Emulator] =
 
 /// The same for HeadObject. Measured: ministack 1.5.33 leaves the count out there.
 pub const HEAD_COUNTS_TAGS: &[Emulator] = &[Emulator::Moto, Emulator::LocalStack, Emulator::Fakecloud];
+
+/// Whether topics there have data protection policies. Measured: ministack 1.5.33 does not know them, and moto 5.2.5
+/// breaks down over them.
+pub fn has_topic_protection(emulator: Emulator) -> bool {
+    !matches!(emulator, Emulator::Ministack | Emulator::Moto)
+}
+
+/// Whether the redrive policy of a subscription can't be taken away again (LocalStack 2026.3.0 refuses an empty one).
+pub fn subscription_keeps_redrive(emulator: Emulator) -> bool {
+    emulator == Emulator::LocalStack
+}
+
+/// Whether a log group's key can be changed there. Measured: ministack 1.5.33, moto 5.2.5 and LocalStack 2026.3.0 take
+/// one only with a new group.
+pub fn changes_log_key(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Fakecloud | Emulator::Other)
+}
+
+/// Whether log groups there have data protection policies. Measured: only fakecloud 0.51.0's.
+pub fn has_log_protection(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Fakecloud | Emulator::Other)
+}
+
+/// Whether a metric filter that is put again stands beside the one of its name (moto 5.2.5 and LocalStack 2026.3.0), so
+/// that the one there must go first.
+pub fn doubles_metric_filters(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Moto | Emulator::LocalStack)
+}
