@@ -89,6 +89,10 @@ pub const INSTANCE_PAGES: usize = 1_000_000;
 pub const FUNCTION_READY: Duration = Duration::from_secs(30);
 /// How many unused numbers are given out and taken back to publish a layer version under the number it had.
 pub const LAYER_GAP: i64 = 1000;
+/// Numbers of a state machine's versions that a restore may have to skip, each by a version that is deleted again.
+pub const STATE_MACHINE_GAP: u64 = 100;
+/// How long a state machine may take to go away before one of the same name is made.
+pub const STATE_MACHINE_GONE: Duration = Duration::from_secs(30);
 /// How long a table may take until it can be used.
 pub const TABLE_READY: Duration = Duration::from_secs(120);
 /// Objects of which an inject remembers that it wrote them, so that the capture after it need not read them again.

@@ -8,5 +8,6 @@ mod common;
 mod compute;
 mod connect;
 mod data;
+mod orchestration;
 mod readme;
 mod s3;
