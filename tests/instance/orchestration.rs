@@ -76,20 +76,31 @@ fn lines(lines: &[&str]) -> BTreeSet<String> {
 /// What a make does not keep of [`STATE`], wherever it comes from. README's table says the same.
 pub(crate) fn not_kept(make: Make) -> BTreeSet<String> {
     lines(match make {
-        Make::Ministack => &[],
-        Make::Moto => &[],
-        Make::LocalStack => &[],
-        Make::Fakecloud => &[],
-    })
-}
-
-/// What a make does not put back when [`CHANGES`] are undone, beside that.
-fn not_undone(make: Make) -> BTreeSet<String> {
-    lines(match make {
-        Make::Ministack => &[],
-        Make::Moto => &[],
-        Make::LocalStack => &[],
-        Make::Fakecloud => &[],
+        Make::Ministack => &[
+            "self/us-east-1/events/event-bus/ruled Policy",
+            "self/us-east-1/stepfunctions/activity/sealed encryptionConfiguration",
+            "self/us-east-1/stepfunctions/state-machine/greeter tracingConfiguration",
+        ],
+        Make::Moto => &[
+            "self/us-east-1/events/archive/sealed KmsKeyIdentifier",
+            "self/us-east-1/stepfunctions/state-machine/versioned aliases",
+            "self/us-east-1/stepfunctions/state-machine/versioned versions",
+        ],
+        Make::LocalStack => &[
+            "self/us-east-1/events/archive/sealed KmsKeyIdentifier",
+            "self/us-east-1/events/event-bus/orders DeadLetterConfig",
+            "self/us-east-1/events/event-bus/orders KmsKeyIdentifier",
+            "self/us-east-1/stepfunctions/activity/by-hand_1 tags",
+            "self/us-east-1/stepfunctions/activity/sealed encryptionConfiguration",
+            "self/us-east-1/stepfunctions/state-machine/greeter tracingConfiguration",
+            "self/us-east-1/stepfunctions/state-machine/sealed encryptionConfiguration",
+        ],
+        Make::Fakecloud => &[
+            "self/us-east-1/events/archive/sealed KmsKeyIdentifier",
+            "self/us-east-1/stepfunctions/activity/sealed encryptionConfiguration",
+            "self/us-east-1/stepfunctions/state-machine/versioned aliases",
+            "self/us-east-1/stepfunctions/state-machine/versioned versions",
+        ],
     })
 }
 
@@ -105,6 +116,7 @@ async fn orchestration_made_by_boto3_goes_from_every_make_into_every_make() {
     if !has_boto3() {
         return;
     }
+    let mut wrong = Vec::new();
     for source in Make::ALL {
         let Some(from) = Emulator::start(source) else { continue };
         println!("{}: {}", source.name(), from.boto3(STATE));
@@ -121,17 +133,27 @@ async fn orchestration_made_by_boto3_goes_from_every_make_into_every_make() {
             let names = format!("{} into {}", source.name(), target.name());
             let mut expected = not_kept(target);
             // What the source does not keep either is not there to be lost.
-            expected.retain(|line| holds(&first, line));
-            assert_eq!(differences(&first, &second), expected, "{names}");
+            expected.retain(|line| !not_kept(source).contains(line) && holds(&first, line));
+            let lost = differences(&first, &second);
+            if lost != expected {
+                wrong.push(format!("{names}: {lost:#?}, not {expected:#?}"));
+            }
+            let there = into.boto3(SEEN);
+            let account = if source == Make::Moto { "123456789012" } else { "000000000000" };
+            if (source == Make::Moto) != (target == Make::Moto) && there.contains(account) {
+                wrong.push(format!("{names}: boto3 sees the account of the source"));
+            }
             if source == target {
-                let there = into.boto3(SEEN);
-                for (here, there) in seen.lines().zip(there.lines()) {
-                    assert_eq!(here, there, "{names}, as boto3 sees it");
-                }
-                assert_eq!(seen.lines().count(), there.lines().count(), "{names}");
+                // A version's alias can be made on fakecloud, but the version not be read.
+                let kept = |line: &&str| source != Make::Fakecloud || !line.starts_with("alias");
+                let (here, there) = (seen.lines().filter(kept), there.lines().filter(kept));
+                let (here, there): (BTreeSet<_>, BTreeSet<_>) = (here.collect(), there.collect());
+                wrong.extend(here.difference(&there).map(|line| format!("{names}, for boto3 without {line}")));
+                wrong.extend(there.difference(&here).map(|line| format!("{names}, for boto3 with {line}")));
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,6 +161,7 @@ async fn changes_of_orchestration_are_undone_and_deletes_leave_nothing() {
     if !has_boto3() {
         return;
     }
+    let mut wrong = Vec::new();
     for make in Make::ALL {
         let Some(emulator) = Emulator::start(make) else { continue };
         let empty = captured(&emulator).await;
@@ -149,10 +172,25 @@ async fn changes_of_orchestration_are_undone_and_deletes_leave_nothing() {
         assert_ne!(differences(&then, &now), lines(&[]));
         bring(&now, &then, &emulator).await;
         let undone = captured(&emulator).await;
-        assert_eq!(differences(&then, &undone), not_undone(make), "{}", make.name());
+        let left = differences(&then, &undone);
+        if !left.is_empty() {
+            wrong.push(format!("{} is not as it was: {left:#?}", make.name()));
+        }
+        // What is made anew has another date. Only an archive whose pattern was taken away must be.
+        let (old, new) = (now.marks.lock().unwrap().clone(), undone.marks.lock().unwrap().clone());
+        let both = old.iter().filter_map(|(address, mark)| Some((address, mark, new.get(address)?)));
+        let anew = both.filter(|(_, old, new)| old != new).map(|(address, ..)| address.to_string());
+        let anew: Vec<String> = anew.filter(|address| address != "self/us-east-1/events/archive/default").collect();
+        if !anew.is_empty() {
+            wrong.push(format!("{} made {anew:#?} anew", make.name()));
+        }
         bring(&undone, &empty, &emulator).await;
-        assert_eq!(differences(&empty, &captured(&emulator).await), lines(&[]), "{}", make.name());
+        let left = differences(&empty, &captured(&emulator).await);
+        if !left.is_empty() {
+            wrong.push(format!("{} is not empty: {left:#?}", make.name()));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,5 +239,29 @@ async fn rules_and_schedules_come_back_disabled_when_paused() {
         // And on again.
         first.apply(&aws, steps(acting, false)).await;
         assert_eq!(states(&captured(&into).await), states(&first), "{}", make.name());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_skipped_and_said() {
+    const CONNECT: &str = r#"
+import boto3
+secret = {"Username": "me", "Password": "s3cr3t"}
+boto3.client("events").create_connection(
+    Name="partner", AuthorizationType="BASIC", AuthParameters={"BasicAuthParameters": secret})
+"#;
+    if !has_boto3() {
+        return;
+    }
+    for make in Make::ALL {
+        let Some(emulator) = Emulator::start(make) else { continue };
+        emulator.boto3(CONNECT);
+        let captured = Captured::of_services(&connect(&emulator.url).await, &SERVICES).await;
+        let skipped = captured.skipped("events");
+        assert!(
+            skipped.iter().any(|line| line.starts_with("self/us-east-1/events/connection/partner: ")),
+            "{}: {skipped:?}",
+            make.name()
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::common::emulators::Make;
-use crate::{compute, data};
+use crate::{compute, data, orchestration};
 
 const README: &str = include_str!("../../README.md");
 
@@ -11,7 +11,7 @@ const README: &str = include_str!("../../README.md");
 type Cells = BTreeSet<(&'static str, String)>;
 
 /// How the rows begin.
-const ROWS: [&str; 9] = [
+const ROWS: [&str; 12] = [
     "S3 buckets",
     "SQS queues",
     "SQS messages",
@@ -21,6 +21,9 @@ const ROWS: [&str; 9] = [
     "IAM",
     "Lambda functions",
     "Lambda event source mappings",
+    "EventBridge buses",
+    "EventBridge Scheduler",
+    "Step Functions",
 ];
 
 /// The words in backticks of one column of the README's table, by row.
@@ -47,13 +50,16 @@ fn row(line: &str) -> &'static str {
         (_, Some("iam"), _) => "IAM",
         (_, Some("lambda"), Some("event-source-mapping")) => "Lambda event source mappings",
         (_, Some("lambda"), _) => "Lambda functions",
+        (_, Some("events"), _) => "EventBridge buses",
+        (_, Some("scheduler"), _) => "EventBridge Scheduler",
+        (_, Some("stepfunctions"), _) => "Step Functions",
         _ => panic!("which row of the README tells of {line}?"),
     }
 }
 
 /// The attributes that the round trips of the other modules lose: each of their lines ends in one.
 fn measured(make: Make) -> Cells {
-    let lines = compute::not_kept(make).into_iter().chain(data::not_kept(make));
+    let lines = compute::not_kept(make).into_iter().chain(data::not_kept(make)).chain(orchestration::not_kept(make));
     lines.map(|line| (row(&line), line.split_whitespace().last().unwrap_or_default().to_owned())).collect()
 }
 

@@ -30,6 +30,16 @@ def said(what, call, **arguments):
     for many in ("Targets", "Tags", "tags"):
         if many in answer:
             answer[many].sort(key=lambda one: json.dumps(one, sort_keys=True))
+    for document in ("Policy", "EventPattern"):
+        if answer.get(document):
+            answer[document] = json.loads(answer[document])
+    for statement in answer.get("Policy", {}).get("Statement", []):
+        # Two ways to write one thing, by a statement's own call and by a policy.
+        if statement["Principal"] == {"AWS": "arn:aws:iam::*:root"}:
+            statement["Principal"] = "*"
+        condition = statement.get("Condition", {})
+        if "Type" in condition:
+            statement["Condition"] = {condition["Type"]: {condition["Key"]: condition["Value"]}}
     print(what, json.dumps(answer, sort_keys=True, default=str))
     return answer
 

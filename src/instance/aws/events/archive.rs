@@ -10,8 +10,17 @@ use crate::instance::aws::{Request, Scope, described, found, items, refused};
 use crate::instance::{Sink, Step};
 
 /// Told about an archive, but no part of it, or read by a way of its own.
-const LEFT_OUT: [&str; 8] =
-    ["ArchiveArn", "ArchiveName", "CreationTime", "EventCount", "EventPattern", "SizeBytes", "State", "StateReason"];
+const LEFT_OUT: [&str; 9] = [
+    "ArchiveArn",
+    "ArchiveName",
+    "CreationTime",
+    "EventCount",
+    "EventPattern",
+    "LastUpdatedTime",
+    "SizeBytes",
+    "State",
+    "StateReason",
+];
 
 pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
     let mut pages = cx.pages(Request::json(&API, "ListArchives", json!({"Limit": 100})), "NextToken", "NextToken");

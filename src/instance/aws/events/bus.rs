@@ -86,14 +86,14 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
         }
         cx.json(&API, "CreateEventBus", Json::Object(request)).await.map_err(refused)?;
         return match after.get("Policy") {
-            Some(policy) => policy::write(cx, name, Some(policy)).await,
+            Some(policy) => policy::write(cx, name, false, Some(policy)).await,
             None => Ok(()),
         };
     };
     let live = live.attributes;
     retag(cx, &arn(cx, &format!("event-bus/{name}")), live.get("Tags"), after.get("Tags")).await?;
     if described::changes("Policy", &live, before, after) {
-        policy::write(cx, name, after.get("Policy")).await?;
+        policy::write(cx, name, live.contains_key("Policy"), after.get("Policy")).await?;
     }
     let mut request = json!({});
     for (attribute, none) in updatable() {

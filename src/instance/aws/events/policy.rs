@@ -35,16 +35,16 @@ fn root(account: &str) -> String {
     format!("arn:aws:iam::{account}:root")
 }
 
-/// Gives a bus this policy, or takes its policy away.
-pub(super) async fn write(cx: &Scope<'_>, bus: &str, policy: Option<&Value>) -> Result<()> {
-    let in_pieces = quirks::bus_policy_in_pieces(cx.emulator);
-    if policy.is_none() || in_pieces {
+/// Gives a bus this policy, or takes its policy away, if it has one.
+pub(super) async fn write(cx: &Scope<'_>, bus: &str, has_one: bool, policy: Option<&Value>) -> Result<()> {
+    // moto 5.2.5 adds the statements of a new policy to those of the old one.
+    if has_one {
         let request = json!({"EventBusName": bus, "RemoveAllPermissions": true});
         cx.json(&API, "RemovePermission", request).await.map_err(refused)?;
     }
     let Some(policy) = policy else { return Ok(()) };
     let text = cx.document_text(policy);
-    if !in_pieces {
+    if !quirks::bus_policy_in_pieces(cx.emulator) {
         cx.json(&API, "PutPermission", json!({"EventBusName": bus, "Policy": text})).await.map_err(refused)?;
         return Ok(());
     }
@@ -59,6 +59,9 @@ pub(super) async fn write(cx: &Scope<'_>, bus: &str, policy: Option<&Value>) -> 
 
 /// A statement as PutPermission takes one: one action, one account or all, one condition.
 fn piece(statement: &Json) -> Option<Map<String, Json>> {
+    if statement["Effect"] != "Allow" {
+        return None;
+    }
     let principal = match &statement["Principal"] {
         Json::String(all) if all == "*" => all.as_str(),
         principal => principal["AWS"].as_str()?.strip_prefix("arn:aws:iam::")?.strip_suffix(":root")?,
@@ -68,9 +71,46 @@ fn piece(statement: &Json) -> Option<Map<String, Json>> {
     piece.insert("Action".to_owned(), statement["Action"].as_str()?.into());
     piece.insert("Principal".to_owned(), principal.into());
     if let Some(condition) = statement["Condition"].as_object() {
-        let (operator, test) = condition.iter().next()?;
-        let (key, value) = test.as_object()?.iter().next()?;
+        let (operator, test) = only(condition)?;
+        let (key, value) = only(test.as_object()?)?;
         piece.insert("Condition".to_owned(), json!({"Type": operator, "Key": key, "Value": value}));
     }
     Some(piece)
+}
+
+fn only(fields: &Map<String, Json>) -> Option<(&String, &Json)> {
+    fields.iter().next().filter(|_| fields.len() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_taken_apart_only_if_nothing_of_it_is_lost() {
+        let one = |account: &str| {
+            json!({"Sid": "s", "Effect": "Allow", "Principal": {"AWS": root(account)}, "Action": "events:PutEvents",
+                "Resource": "r", "Condition": {"StringEquals": {"k": "v"}}})
+        };
+        let expected = json!({"StatementId": "s", "Action": "events:PutEvents", "Principal": "111122223333",
+            "Condition": {"Type": "StringEquals", "Key": "k", "Value": "v"}});
+        assert_eq!(piece(&one("111122223333")).map(Json::Object), Some(expected));
+        let mut all = one("*");
+        all["Principal"] = "*".into();
+        assert_eq!(piece(&all).unwrap()["Principal"], "*");
+        for (field, value) in [
+            ("Effect", json!("Deny")),
+            ("Sid", Json::Null),
+            ("Action", json!(["a", "b"])),
+            ("Principal", json!({"AWS": ["a", "b"]})),
+            ("Principal", json!({"Service": "s"})),
+            ("Condition", json!({"StringEquals": {"k": "v", "l": "w"}})),
+            ("Condition", json!({"StringEquals": {"k": "v"}, "StringLike": {"k": "v"}})),
+        ] {
+            let mut other = one("111122223333");
+            other[field] = value;
+            assert_eq!(piece(&other), None, "{other}");
+        }
+        assert_eq!(piece(&json!("text")), None);
+    }
 }

@@ -1,5 +1,8 @@
 //! Rules with their targets. A rule is named after its bus: `BUS/RULE`. It acts as soon as it is there, so it is put back
 //! disabled when that is asked for.
+//!
+//! moto 5.2.5 looks the tags of a rule up by its name alone: of two rules of one name on two buses it tells and takes those
+//! of the first.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +108,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
     put(cx, bus, name, step.paused, live.as_ref(), after).await?;
     let new: Vec<(&String, &Value)> = want.iter().filter(|(id, target)| have.get(*id) != Some(*target)).collect();
     put_targets(cx, bus, name, &new).await?;
-    // Put beside the rule itself: moto 5.2.5 drops what comes with a rule on a bus.
+    // Put beside the rule itself: an instance may pass over tags that come with a rule which is there.
     let rule = rule_arn(cx, bus, name);
     retag(cx, &rule, tags_of(cx, &rule).await?.as_ref(), after.attributes.get("Tags")).await
 }
