@@ -100,7 +100,7 @@ def stepfunctions():
         states.update_state_machine_alias,
         stateMachineAliasArn=arn("states", "stateMachine:versioned:live"),
         description="other",
-        routingConfiguration=[{"stateMachineVersionArn": arn("states", "stateMachine:versioned:3"), "weight": 100}],
+        routingConfiguration=[{"stateMachineVersionArn": arn("states", "stateMachine:versioned:4"), "weight": 100}],
     )
     attempt(states.delete_state_machine, stateMachineArn=arn("states", "stateMachine:sealed"))
     attempt(states.create_state_machine, name="more", definition=least, roleArn=f"arn:aws:iam::{HERE}:role/other")

@@ -63,7 +63,8 @@ for region in ("us-east-1", "eu-west-1"):
         said("bus", events.describe_event_bus, Name=bus)
         said("bus tags", events.list_tags_for_resource, ResourceARN=arn)
         for rule in listed(events.list_rules, "Rules", "Name", EventBusName=bus):
-            if rule["Name"].startswith("Events-Archive-"):
+            # An archive's own, and all but the last of those that fill pages.
+            if rule["Name"].startswith(("Events-Archive-", "many-0")):
                 continue
             said("rule", events.describe_rule, Name=rule["Name"], EventBusName=bus)
             said("rule tags", events.list_tags_for_resource, ResourceARN=rule["Arn"])
@@ -84,7 +85,7 @@ for region in ("us-east-1", "eu-west-1"):
         said("machine", states.describe_state_machine, stateMachineArn=arn)
         said("machine tags", states.list_tags_for_resource, resourceArn=arn)
         if machine["name"] == "versioned":
-            for number in (1, 2, 3):
+            for number in (1, 2, 3, 4):
                 said("version", states.describe_state_machine, stateMachineArn=f"{arn}:{number}")
             said("alias", states.describe_state_machine_alias, stateMachineAliasArn=f"{arn}:live")
     for activity in listed(states.list_activities, "activities", "name"):

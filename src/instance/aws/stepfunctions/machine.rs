@@ -2,43 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
-use super::{API, arn, retag, tag_list, tags_of, version, without_own_key};
+use super::{API, arn, retag, setting, tag_list, tags_of, version};
 use crate::core::record::Record;
-use crate::core::value::Value;
 use crate::error::{Error, Result};
 use crate::instance::aws::described::{self, Attributes};
 use crate::instance::aws::{Request, Scope, found, items, refused, tags};
 use crate::instance::{Sink, Step};
 use crate::limits;
-
-/// Told about a machine or a version of one, but no part of it.
-const LEFT_OUT: [&str; 9] = [
-    "creationDate",
-    "description",
-    "label",
-    "name",
-    "revisionId",
-    "stateMachineArn",
-    "status",
-    "variableReferences",
-    "updateDate",
-];
-
-/// What an update changes, and a version freezes.
-pub(super) const SETTINGS: [&str; 5] =
-    ["definition", "roleArn", "loggingConfiguration", "tracingConfiguration", "encryptionConfiguration"];
-
-/// What a setting is when a machine has none.
-fn none(setting: &str) -> Json {
-    match setting {
-        "loggingConfiguration" => json!({"level": "OFF", "includeExecutionData": false, "destinations": []}),
-        "tracingConfiguration" => json!({"enabled": false}),
-        "encryptionConfiguration" => json!({"type": "AWS_OWNED_KEY"}),
-        _ => Json::Null,
-    }
-}
 
 pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
     let request = Request::json(&API, "ListStateMachines", json!({"maxResults": 1000}));
@@ -60,7 +32,7 @@ pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
 async fn read(cx: &Scope<'_>, name: &str) -> Result<Option<(Attributes, String)>> {
     let machine = arn(cx, "stateMachine", name);
     let Some(live) = describe(cx, &machine).await? else { return Ok(None) };
-    let mut attributes = settings(cx, &live)?;
+    let mut attributes = setting::read(cx, &live)?;
     if let Some(tags) = tags_of(cx, &machine).await? {
         attributes.insert("tags".to_owned(), tags);
     }
@@ -71,29 +43,6 @@ async fn read(cx: &Scope<'_>, name: &str) -> Result<Option<(Attributes, String)>
 async fn describe(cx: &Scope<'_>, arn: &str) -> Result<Option<Json>> {
     let answer = found(cx.json(&API, "DescribeStateMachine", json!({"stateMachineArn": arn})).await)?;
     Ok(answer.filter(|machine| machine["status"] != "DELETING"))
-}
-
-/// What a description says of a machine or a version, without what says nothing.
-pub(super) fn settings(cx: &Scope<'_>, described: &Json) -> Result<Attributes> {
-    let mut attributes = described::attributes(cx, described, &LEFT_OUT)?;
-    without_own_key(&mut attributes);
-    if described["tracingConfiguration"]["enabled"] != true {
-        attributes.remove("tracingConfiguration");
-    }
-    if let Some(Value::Map(logging)) = attributes.get_mut("loggingConfiguration") {
-        logging.retain(|name, value| {
-            let says_nothing = match name.as_str() {
-                "level" => value.as_text() == Some("OFF"),
-                "includeExecutionData" => *value == Value::Bool(false),
-                _ => matches!(value, Value::List(items) if items.is_empty()),
-            };
-            !says_nothing
-        });
-        if logging.is_empty() {
-            attributes.remove("loggingConfiguration");
-        }
-    }
-    Ok(attributes)
 }
 
 pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
@@ -112,7 +61,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
     let live = match live {
         Some(live) => {
             retag(cx, &machine, &live, before, after).await?;
-            update(cx, &machine, &live, before, after).await?;
+            setting::update(cx, &machine, &live, before, after).await?;
             live
         }
         None => {
@@ -124,33 +73,12 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
 }
 
 async fn create(cx: &Scope<'_>, name: &str, after: &Attributes) -> Result<()> {
-    let made = after.iter().filter(|(name, _)| SETTINGS.contains(&name.as_str()) || *name == "type");
+    let made = after.iter().filter(|(name, _)| setting::SETTINGS.contains(&name.as_str()) || *name == "type");
     let mut request = described::fields(cx, made);
     request.insert("name".to_owned(), name.into());
     request.insert("tags".to_owned(), tag_list(tags::pairs(after.get("tags")).into_iter().collect()));
     cx.json(&API, "CreateStateMachine", Json::Object(request)).await.map_err(refused)?;
     Ok(())
-}
-
-/// Brings the settings of a machine from what is there to what the step wants; says whether that took a call.
-pub(super) async fn update(
-    cx: &Scope<'_>,
-    machine: &str,
-    live: &Attributes,
-    before: Option<&Attributes>,
-    after: &Attributes,
-) -> Result<bool> {
-    let mut request = Map::new();
-    for setting in SETTINGS.into_iter().filter(|setting| described::changes(setting, live, before, after)) {
-        let value = after.get(setting).map_or_else(|| none(setting), |value| cx.local(value).to_json());
-        request.insert(setting.to_owned(), value);
-    }
-    if request.is_empty() {
-        return Ok(false);
-    }
-    request.insert("stateMachineArn".to_owned(), machine.into());
-    cx.json(&API, "UpdateStateMachine", Json::Object(request)).await.map_err(refused)?;
-    Ok(true)
 }
 
 async fn delete(cx: &Scope<'_>, name: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod activity;
 mod machine;
+mod setting;
 mod version;
 
 use async_trait::async_trait;

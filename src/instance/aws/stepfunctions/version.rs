@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use super::{API, machine};
+use super::{API, setting};
 use crate::core::value::Value;
 use crate::error::{Error, Result};
 use crate::instance::aws::described::Attributes;
@@ -27,7 +27,7 @@ pub(super) async fn read(cx: &Scope<'_>, machine: &str, attributes: &mut Attribu
     for number in numbers(cx, machine).await? {
         let request = json!({"stateMachineArn": format!("{machine}:{number}")});
         let Some(live) = found(cx.json(&API, "DescribeStateMachine", request).await)? else { continue };
-        let mut version = machine::settings(cx, &live)?;
+        let mut version = setting::read(cx, &live)?;
         version.remove("type");
         if let Some(text) = live["description"].as_str().filter(|text| !text.is_empty()) {
             version.insert("description".to_owned(), text.into());
@@ -110,7 +110,7 @@ pub(super) async fn apply(cx: &Scope<'_>, machine: &str, live: &Attributes, afte
         let published = publish_all(cx, machine, after, &missing).await;
         // Whatever came of it, what runs from now on is what shall.
         let settings = current(cx, machine).await?;
-        machine::update(cx, machine, &settings, None, after).await?;
+        setting::update(cx, machine, &settings, None, after).await?;
         published?;
     }
     for (alias, wanted) in &want_aliases {
@@ -135,7 +135,7 @@ pub(super) async fn apply(cx: &Scope<'_>, machine: &str, live: &Attributes, afte
 
 async fn current(cx: &Scope<'_>, machine: &str) -> Result<Attributes> {
     let live = cx.json(&API, "DescribeStateMachine", json!({"stateMachineArn": machine})).await?;
-    machine::settings(cx, &live)
+    setting::read(cx, &live)
 }
 
 async fn publish_all(cx: &Scope<'_>, machine: &str, after: &Attributes, missing: &[(u64, &Attributes)]) -> Result<()> {
@@ -146,11 +146,11 @@ async fn publish_all(cx: &Scope<'_>, machine: &str, after: &Attributes, missing:
             let filler = Attributes::from([("definition".to_owned(), FILLER.into())]);
             let base = current(cx, machine).await?;
             let between = base.iter().map(|(name, value)| (name.clone(), value.clone())).chain(filler).collect();
-            machine::update(cx, machine, &base, None, &between).await?;
+            setting::update(cx, machine, &base, None, &between).await?;
             let mut wanted = (*version).clone();
             // A version is of its machine's kind.
             wanted.extend(after.get("type").map(|kind| ("type".to_owned(), kind.clone())));
-            machine::update(cx, machine, &between, None, &wanted).await?;
+            setting::update(cx, machine, &between, None, &wanted).await?;
             let mut request = json!({"stateMachineArn": machine});
             if let Some(text) = version.get("description").and_then(Value::as_text) {
                 request["description"] = text.into();
