@@ -91,6 +91,10 @@ pub const FUNCTION_READY: Duration = Duration::from_secs(30);
 pub const LAYER_GAP: i64 = 1000;
 /// The longest line of a body of log events, in bytes: a message of 1 MiB, as AWS takes it, and its escapes.
 pub const LOG_LINE: usize = 8 * 1024 * 1024;
+/// Numbers of a state machine's versions that a restore may have to skip, each by a version that is deleted again.
+pub const STATE_MACHINE_GAP: u64 = 100;
+/// How long a state machine may take to go away before one of the same name is made.
+pub const STATE_MACHINE_GONE: Duration = Duration::from_secs(30);
 /// How long a table may take until it can be used.
 pub const TABLE_READY: Duration = Duration::from_secs(120);
 /// Objects of which an inject remembers that it wrote them, so that the capture after it need not read them again.

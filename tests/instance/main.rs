@@ -9,5 +9,6 @@ mod compute;
 mod connect;
 mod data;
 mod messaging;
+mod orchestration;
 mod readme;
 mod s3;

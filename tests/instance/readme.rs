@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::common::emulators::Make;
-use crate::{compute, data, messaging};
+use crate::{compute, data, messaging, orchestration};
 
 const README: &str = include_str!("../../README.md");
 
@@ -11,7 +11,7 @@ const README: &str = include_str!("../../README.md");
 type Cells = BTreeSet<(&'static str, String)>;
 
 /// How the rows begin.
-const ROWS: [&str; 11] = [
+const ROWS: [&str; 14] = [
     "S3 buckets",
     "SQS queues",
     "SQS messages",
@@ -23,6 +23,9 @@ const ROWS: [&str; 11] = [
     "Lambda event source mappings",
     "SNS topics",
     "CloudWatch Logs groups",
+    "EventBridge buses",
+    "EventBridge Scheduler",
+    "Step Functions",
 ];
 
 /// The words in backticks of one column of the README's table, by row.
@@ -51,13 +54,17 @@ fn row(line: &str) -> &'static str {
         (_, Some("lambda"), _) => "Lambda functions",
         (_, Some("sns"), _) => "SNS topics",
         (_, Some("logs"), _) => "CloudWatch Logs groups",
+        (_, Some("events"), _) => "EventBridge buses",
+        (_, Some("scheduler"), _) => "EventBridge Scheduler",
+        (_, Some("stepfunctions"), _) => "Step Functions",
         _ => panic!("which row of the README tells of {line}?"),
     }
 }
 
 /// The attributes that the round trips of the other modules lose: each of their lines ends in one.
 fn measured(make: Make) -> Cells {
-    let lines = compute::not_kept(make).into_iter().chain(data::not_kept(make)).chain(messaging::not_kept(make));
+    let lines = compute::not_kept(make).into_iter().chain(data::not_kept(make));
+    let lines = lines.chain(messaging::not_kept(make)).chain(orchestration::not_kept(make));
     lines.map(|line| (row(&line), line.split_whitespace().last().unwrap_or_default().to_owned())).collect()
 }
 

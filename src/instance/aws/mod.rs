@@ -6,11 +6,13 @@
 mod account;
 pub mod bodies;
 mod client;
+mod described;
 mod detect;
 mod dynamodb;
 mod elements;
 mod endpoint;
 mod errors;
+mod events;
 mod iam;
 mod instance;
 mod lambda;
@@ -20,12 +22,14 @@ mod regions;
 mod request;
 mod reset;
 mod s3;
+mod scheduler;
 mod scope;
 mod secretsmanager;
 mod sign;
 mod sns;
 mod sqs;
 mod ssm;
+mod stepfunctions;
 mod streamed;
 pub mod tags;
 mod token;
@@ -98,5 +102,8 @@ pub fn services() -> Vec<Box<dyn Service>> {
         Box::new(logs::Logs),
         Box::new(dynamodb::DynamoDb::default()),
         Box::new(secretsmanager::SecretsManager::default()),
+        Box::new(stepfunctions::StepFunctions),
+        Box::new(events::Events),
+        Box::new(scheduler::Scheduler),
     ]
 }

@@ -42,6 +42,35 @@ pub fn sqs_set_drops_policy(emulator: Emulator) -> bool {
     emulator == Emulator::Moto
 }
 
+/// What a rule keeps there when it is put again without it, so that it must be put empty to go (ministack 1.5.33).
+pub fn kept_by_put_rule(emulator: Emulator) -> &'static [&'static str] {
+    match emulator {
+        Emulator::Ministack => &["Description", "RoleArn"],
+        _ => &[],
+    }
+}
+
+/// Whether PutPermission takes a policy only statement by statement there (ministack 1.5.33 passes over a whole one).
+pub fn bus_policy_in_pieces(emulator: Emulator) -> bool {
+    emulator == Emulator::Ministack
+}
+
+/// Whether a bus is listed in every region there, whatever region it was made in (fakecloud 0.51.0).
+pub fn buses_span_regions(emulator: Emulator) -> bool {
+    emulator == Emulator::Fakecloud
+}
+
+/// Whether UpdateEventBus is offered there. moto 5.2.5 breaks down over it, LocalStack 2026.3.0 does not have it.
+pub fn updates_buses(emulator: Emulator) -> bool {
+    !matches!(emulator, Emulator::Moto | Emulator::LocalStack)
+}
+
+/// Whether versions of state machines can be published and read there. moto 5.2.5 does not have them, fakecloud 0.51.0
+/// publishes them but describes none.
+pub fn has_state_machine_versions(emulator: Emulator) -> bool {
+    !matches!(emulator, Emulator::Moto | Emulator::Fakecloud)
+}
+
 /// Emulators whose answer to GetObject counts the object's tags, so that no count means no tags. Measured: all four.
 pub const GET_COUNTS_TAGS: &[Emulator] =
     &[Emulator::Moto, Emulator::Ministack, Emulator::LocalStack, Emulator::Fakecloud];

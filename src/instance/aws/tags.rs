@@ -1,4 +1,4 @@
-//! Tags: a map in records, and the three shapes that services give and take them in.
+//! Tags: a map in records, and the four shapes that services give and take them in.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 use super::xml::items;
 use crate::core::value::Value;
 
-/// Tags as a service gives them: `[{Key, Value}]`, `[{TagKey, TagValue}]` or `{key: value}`. None when there are none.
+/// Tags as a service gives them: `[{Key, Value}]`, `[{key, value}]`, `[{TagKey, TagValue}]` or `{key: value}`. None when
+/// there are none.
 ///
 /// Tags that emulators or AWS make by themselves (`aws:...`) can't be put back and are left out.
 pub fn from_list(json: &Json) -> Option<Value> {
@@ -19,8 +20,8 @@ pub fn from_list(json: &Json) -> Option<Value> {
         list => items(list)
             .iter()
             .filter_map(|tag| {
-                let key = text(&tag["Key"]).or_else(|| text(&tag["TagKey"]))?;
-                Some((key, text(&tag["Value"]).or_else(|| text(&tag["TagValue"])).unwrap_or_default()))
+                let field = |names: [&str; 3]| names.into_iter().find_map(|name| text(&tag[name]));
+                Some((field(["Key", "key", "TagKey"])?, field(["Value", "value", "TagValue"]).unwrap_or_default()))
             })
             .collect(),
     };
@@ -63,6 +64,7 @@ mod tests {
         let map = from_list(&json!({"a": "1"}));
         assert_eq!(from_list(&json!([{"Key": "a", "Value": "1"}, {"Key": "aws:x", "Value": "2"}])), map);
         assert_eq!(from_list(&json!([{"TagKey": "a", "TagValue": "1"}])), map);
+        assert_eq!(from_list(&json!([{"key": "a", "value": "1"}])), map);
         assert_eq!(from_list(&json!({"Key": "a", "Value": "1"})), map);
         assert_eq!(from_list(&json!([])), None);
         assert_eq!(to_list(&map.unwrap()), json!([{"Key": "a", "Value": "1"}]));
