@@ -196,7 +196,7 @@ pub const CONFLICTS_EXPLAINED: usize = 100;
 pub const CONFLICT_ATTRIBUTES: usize = 16;
 /// Characters shown of one side's value of an attribute.
 pub const CONFLICT_VALUE: usize = 200;
-/// Records that an inject lists as not kept.
+/// Records that an inject lists as not kept. One in unit tests, so that they meet the end of the list.
 pub const LOST: usize = if cfg!(test) { 1 } else { 10_000 };
 /// Injects that can be taken back, over all instances.
 pub const UNDOS: usize = 20;

@@ -205,7 +205,10 @@ impl Run<'_> {
         };
         match self.instance.apply(&step, store).await {
             Ok(()) => {
-                let went = if step.after.is_none() { self.held(&step.address)? } else { 0 };
+                let went = match &step.after {
+                    None if step.address.owner().is_none() => self.held(&step.address)?,
+                    _ => 0,
+                };
                 let mut state = self.state();
                 let applied = &mut state.done.applied;
                 match (&change.before, &step.after) {

@@ -68,7 +68,8 @@ pub fn target(
 /// with it, one stays as long as something in it was not selected, or was not there when the deletion was decided.
 pub(super) fn with_containers(store: &Store, from: &Name, to: &Name) -> Result<Name> {
     let mut needed = tree::diff(store, to, from)?.filter_map(|change| match change {
-        Ok(change) if change.before.is_some() => None,
+        // An item holds nothing.
+        Ok(change) if change.before.is_some() || change.address.owner().is_some() => None,
         Ok(change) => match tree::scan(store, to, change.address.parts()).map(|mut held| held.next().is_some()) {
             Ok(true) => Some(Ok(change)),
             Ok(false) => None,

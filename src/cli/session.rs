@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::daemon;
@@ -136,6 +137,8 @@ impl Session {
     ) -> Result<crate::app::Reply> {
         let stop = CancellationToken::new();
         let (events, mut said) = Events::channel(stop.clone());
+        // One for the whole journey: a signal that comes while no one listens is lost.
+        let mut interrupts = signal(SignalKind::interrupt()).context("can't listen for Ctrl-C")?;
         let (directory, request) = (self.directory.clone(), journey.into());
         // A task of its own, so that a journey that computes does not hold up what it says.
         let mut journey = tokio::spawn(async move { daemon::execute(&directory, cx, request, &events).await });
@@ -150,7 +153,7 @@ impl Session {
                     screen.page.flush().map_err(unwritable)?;
                 }
                 end = &mut journey => break end,
-                _ = tokio::signal::ctrl_c() => {
+                Some(()) = interrupts.recv() => {
                     if stop.is_cancelled() {
                         std::process::exit(130);
                     }

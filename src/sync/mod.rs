@@ -10,6 +10,8 @@ pub mod compare;
 pub mod decide;
 pub mod fetch;
 pub mod heads;
+#[cfg(test)]
+mod intruders;
 pub mod join;
 pub mod message;
 mod parked;
