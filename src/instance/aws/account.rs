@@ -2,13 +2,14 @@
 //!
 //! Emulators have different default accounts and ports, so a record that named them would differ between two
 //! instances in the same state, and point into the void after an inject. Only references of *configuration* are
-//! mapped: ARNs (the account field) and URLs of the instance (host and port, and a queue URL's account). What users
-//! store (bodies, messages, items, secrets) is never touched.
+//! mapped: ARNs (the account field), URLs of the instance (host and port, and a queue URL's account), and generated ids
+//! ([`super::ids`]). What users store (bodies, messages, items, secrets) is never touched.
 
 use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
+use super::ids::Ids;
 use crate::core::address::SELF_ACCOUNT;
 use crate::core::value::Value;
 
@@ -26,18 +27,22 @@ pub struct Names<'a> {
     pub account: &'a str,
     /// The instance's URL: scheme, host and port.
     pub endpoint: &'a str,
+    /// The ids that it generated.
+    pub ids: &'a Ids,
 }
 
 impl Names<'_> {
     /// A text with its references made independent of the instance.
     pub fn portable(&self, text: &str) -> String {
         let text = arns(text, self.account, SELF_ACCOUNT);
-        self.urls_to_portable(&text).into_owned()
+        let text = self.urls_to_portable(&text);
+        self.ids.portable(&text).into_owned()
     }
 
     /// The text that [`Names::portable`] made, for this instance.
     pub fn local(&self, text: &str) -> String {
-        let text = arns(text, SELF_ACCOUNT, self.account);
+        let text = self.ids.local(text);
+        let text = arns(&text, SELF_ACCOUNT, self.account);
         urls_to_local(&text, self.endpoint, self.account).into_owned()
     }
 
@@ -69,6 +74,10 @@ impl Names<'_> {
         let own_port = self.endpoint.rsplit(':').next().unwrap_or_default();
         urls(text, |host, path| {
             let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+            // The API's own part of such a host would be lost.
+            if name.contains(".execute-api.") {
+                return None;
+            }
             let own = self.endpoint.split_once("://").is_some_and(|(_, own)| own == host);
             let alias = port == own_port
                 && (name == "127.0.0.1"
@@ -172,13 +181,23 @@ fn bare(value: &Value, here: bool, from: &str, to: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::address::Address;
 
-    const HERE: Names<'static> = Names { account: "123456789012", endpoint: "http://localhost:5000" };
-    const THERE: Names<'static> = Names { account: "000000000000", endpoint: "http://127.0.0.1:4566" };
+    fn here(ids: &Ids) -> Names<'_> {
+        Names { account: "123456789012", endpoint: "http://localhost:5000", ids }
+    }
+
+    fn there(ids: &Ids) -> Names<'_> {
+        Names { account: "000000000000", endpoint: "http://127.0.0.1:4566", ids }
+    }
 
     #[test]
     fn references_are_mapped_and_back() {
-        for (here, portable, there) in [
+        let ids = [Ids::default(), Ids::default()];
+        let api = Address::resource(SELF_ACCOUNT, "us-east-1", "apigateway", "rest-api", "shop");
+        ids[0].learn(&api, "a1b2c3d4e5");
+        ids[1].learn(&api, "f6g7h8i9j0");
+        for (here_text, portable, there_text) in [
             (
                 "arn:aws:sqs:us-east-1:123456789012:q",
                 "arn:aws:sqs:us-east-1:self:q",
@@ -207,27 +226,44 @@ mod tests {
                 "http://localhost:80/123456789012/q",
             ),
             (
+                "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/*/GET/pets",
+                "arn:aws:execute-api:us-east-1:self:{self/us-east-1/apigateway/rest-api/shop}/*/GET/pets",
+                "arn:aws:execute-api:us-east-1:000000000000:f6g7h8i9j0/*/GET/pets",
+            ),
+            (
+                "http://localhost:5000/restapis/a1b2c3d4e5/dev/_user_request_/pets",
+                "http://self.invalid/restapis/{self/us-east-1/apigateway/rest-api/shop}/dev/_user_request_/pets",
+                "http://127.0.0.1:4566/restapis/f6g7h8i9j0/dev/_user_request_/pets",
+            ),
+            (
+                "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/dev",
+                "https://{self/us-east-1/apigateway/rest-api/shop}.execute-api.us-east-1.amazonaws.com/dev",
+                "https://f6g7h8i9j0.execute-api.us-east-1.amazonaws.com/dev",
+            ),
+            (
                 "123456789012 arn: arn:aws http:// plain",
                 "123456789012 arn: arn:aws http:// plain",
                 "123456789012 arn: arn:aws http:// plain",
             ),
         ] {
-            assert_eq!(HERE.portable(here), portable);
-            assert_eq!(THERE.local(portable), there);
-            assert_eq!(THERE.portable(there), portable);
+            assert_eq!(here(&ids[0]).portable(here_text), portable);
+            assert_eq!(there(&ids[1]).local(portable), there_text);
+            assert_eq!(there(&ids[1]).portable(there_text), portable);
         }
     }
 
     #[test]
     fn a_policy_is_one_value_whatever_its_spaces_and_account() {
+        let ids = Ids::default();
+        let (here, there) = (here(&ids), there(&ids));
         let policy = r#"{ "Statement": [{"Principal": {"AWS": ["123456789012", "arn:aws:iam::123456789012:root"]}, "Sid": "123456789012"}]}"#;
-        let value = HERE.document(policy);
-        let there = THERE.document_text(&value);
+        let value = here.document(policy);
+        let text = there.document_text(&value);
         assert_eq!(
-            there,
+            text,
             r#"{"Statement":[{"Principal":{"AWS":["000000000000","arn:aws:iam::000000000000:root"]},"Sid":"123456789012"}]}"#
         );
-        assert_eq!(THERE.document(&there), value);
-        assert_eq!(HERE.document_text(&HERE.document("no json")), "no json");
+        assert_eq!(there.document(&text), value);
+        assert_eq!(here.document_text(&here.document("no json")), "no json");
     }
 }

@@ -1,11 +1,14 @@
 //! [`Aws`]: all services of one endpoint as one [`Instance`].
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::client::Client;
 use super::detect::{Detected, detect};
+use super::ids::Ids;
 use super::quirks::Emulator;
 use super::regions::regions;
 use super::reset;
@@ -30,11 +33,15 @@ pub struct Options {
     pub login: Login,
 }
 
+/// Ids and what stands for them; none if a service could not be asked.
+type Known = Option<Vec<(Address, String)>>;
+
 /// An emulator that speaks the public AWS API.
 pub struct Aws {
     client: Client,
     detected: Detected,
     services: Vec<Box<dyn Service>>,
+    ids: Ids,
 }
 
 impl Aws {
@@ -46,7 +53,7 @@ impl Aws {
         let endpoint = endpoint::parse(url, options.allow_remote)?;
         let client = Client::new(endpoint, options.login)?;
         let detected = detect(&client).await?;
-        Ok(Aws { client, detected, services: services() })
+        Ok(Aws { client, detected, services: services(), ids: Ids::default() })
     }
 
     /// Who answers.
@@ -59,8 +66,13 @@ impl Aws {
     }
 
     fn scope<'a>(&'a self, service: &'static str, region: &'a str) -> Scope<'a> {
-        let Aws { client, detected, .. } = self;
-        Scope { client, service, region, account: &detected.account, emulator: detected.emulator }
+        let Aws { client, detected, ids, .. } = self;
+        Scope { client, service, region, account: &detected.account, emulator: detected.emulator, ids }
+    }
+
+    /// The service that an address names.
+    fn service(&self, address: &Address) -> Option<&dyn Service> {
+        self.services.iter().find(|service| service.name() == address.service()).map(AsRef::as_ref)
     }
 
     /// Why the instance does not offer a service; none if it does, or if there is no telling.
@@ -74,6 +86,77 @@ impl Aws {
             Err(error) => Ok(Some(error.to_string())),
             Ok(_) => Ok(None),
         }
+    }
+
+    /// Finds out which ids the instance generated.
+    async fn learn_ids(&self) -> Result<()> {
+        let mut known = Vec::new();
+        let at_home = self.services.iter().map(|service| {
+            let home = if service.is_global() { GLOBAL_REGION } else { self.client.home_region() };
+            (service.as_ref(), home.to_owned())
+        });
+        let mut elsewhere = Vec::new();
+        for (service, found) in self.ids_of_all(at_home.collect()).await? {
+            // One that is not offered at home is not asked for in other regions.
+            if !service.is_global() && found.is_some() {
+                let regions = regions(self.client.home_region()).into_iter().skip(1);
+                elsewhere.extend(regions.map(|region| (service, region)));
+            }
+            known.extend(found.unwrap_or_default());
+        }
+        for (_, found) in self.ids_of_all(elsewhere).await? {
+            known.extend(found.unwrap_or_default());
+        }
+        self.ids.renew(known);
+        Ok(())
+    }
+
+    /// [`Aws::ids_of`] for several services and regions at a time.
+    async fn ids_of_all<'s>(&self, asked: Vec<(&'s dyn Service, String)>) -> Result<Vec<(&'s dyn Service, Known)>> {
+        let mut waiting = asked.into_iter();
+        let mut running = FuturesUnordered::new();
+        let mut answers = Vec::new();
+        loop {
+            while running.len() < limits::INSTANCE_REQUESTS
+                && let Some((service, region)) = waiting.next()
+            {
+                running.push(async move { Ok::<_, Error>((service, self.ids_of(service, &region).await?)) }.boxed());
+            }
+            match running.next().await {
+                None => return Ok(answers),
+                Some(answer) => answers.push(answer?),
+            }
+        }
+    }
+
+    /// The ids of a service in a region; none if they can't be had, which capturing the service will say.
+    async fn ids_of(&self, service: &dyn Service, region: &str) -> Result<Known> {
+        match service.ids(&self.scope(service.name(), region)).await {
+            Err(error) if is_gone(&error) => Err(error),
+            answer => Ok(answer.ok()),
+        }
+    }
+
+    /// Asks for the ids that a step refers to and that are not known yet; gives those that are not there.
+    async fn look_up(&self, step: &Step) -> Result<Vec<Address>> {
+        let records = [&step.before, &step.after];
+        let attributes = records.into_iter().flatten().map(|record| self.ids.unknown(&record.attributes));
+        let mut unknown: BTreeSet<Address> = attributes.flatten().collect();
+        let asked: Vec<Address> = unknown.iter().filter(|address| self.ids.worth_asking(address)).cloned().collect();
+        for address in asked {
+            if self.ids.of(&address).is_none()
+                && let Some(service) = self.service(&address)
+            {
+                for (found, id) in self.ids_of(service, address.region()).await?.unwrap_or_default() {
+                    self.ids.learn(&found, &id);
+                }
+            }
+            if self.ids.of(&address).is_none() {
+                self.ids.in_vain(&address);
+            }
+        }
+        unknown.retain(|address| self.ids.of(address).is_none());
+        Ok(unknown.into_iter().collect())
     }
 
     /// Captures one service in one region; a failure costs that much and no more.
@@ -128,6 +211,7 @@ impl Instance for Aws {
 
     async fn capture(&self, selector: &Selector, sink: &dyn Sink) -> Result<()> {
         let selected = Selected { selector, sink };
+        self.learn_ids().await?;
         let regions = regions(self.client.home_region());
         let mut waiting = Vec::new();
         for service in &self.services {
@@ -161,21 +245,25 @@ impl Instance for Aws {
     }
 
     fn stage(&self, address: &Address) -> Stage {
-        let service = self.services.iter().find(|service| service.name() == address.service());
-        service.map_or(Stage::Resource, |service| service.stage(address))
+        self.service(address).map_or(Stage::Resource, |service| service.stage(address))
     }
 
     async fn apply(&self, step: &Step, contents: &dyn Contents) -> Result<()> {
         let address = &step.address;
-        let service = self.services.iter().find(|service| service.name() == address.service()).ok_or_else(|| {
-            Error::failed(format!("this peapod does not know the service of {address}"))
-                .hint("a newer peapod made the pod; update, or leave the service out with --service")
+        let service = self.service(address).ok_or_else(|| {
+            Error::denied(format!("this peapod does not know the service {}", address.service()))
+                .hint("a newer peapod made the pod: update this one")
         })?;
         if address.account() != SELF_ACCOUNT && address.account() != self.detected.account {
             return Err(Error::denied(format!("{address} belongs to an account that is not the caller's"))
                 .hint("use credentials of that account, or select other records"));
         }
-        service.apply(&self.scope(service.name(), address.region()), step, contents).await
+        let unknown = self.look_up(step).await?;
+        let applied = service.apply(&self.scope(service.name(), address.region()), step, contents).await;
+        applied.map_err(|error| match unknown.first() {
+            Some(other) => error.hint(format!("it refers to {other}, which the instance does not have")),
+            None => error,
+        })
     }
 
     async fn reset(&self) -> Result<()> {

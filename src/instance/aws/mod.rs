@@ -14,6 +14,7 @@ mod endpoint;
 mod errors;
 mod events;
 mod iam;
+pub mod ids;
 mod instance;
 mod lambda;
 mod logs;
@@ -78,6 +79,12 @@ pub trait Service: Send + Sync {
     fn partial(&self, emulator: Emulator, agent: bool) -> Option<&'static str> {
         let _ = (emulator, agent);
         None
+    }
+
+    /// The ids that the instance generated for this service's resources here, and the addresses that stand for them.
+    async fn ids(&self, cx: &Scope<'_>) -> Result<Vec<(Address, String)>> {
+        let _ = cx;
+        Ok(Vec::new())
     }
 
     /// When the record at this address (always of this service) is put back.

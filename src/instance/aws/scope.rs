@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::account::Names;
 use super::client::Client;
 use super::errors::ApiError;
+use super::ids::Ids;
 use super::quirks::Emulator;
 use super::request::{Api, Payload, Protocol, Request};
 use crate::core::address::{Address, SELF_ACCOUNT};
@@ -32,6 +33,8 @@ pub struct Scope<'a> {
     pub account: &'a str,
     /// Who answers.
     pub emulator: Emulator,
+    /// The ids that the instance generated, as far as they are known.
+    pub ids: &'a Ids,
 }
 
 impl<'a> Scope<'a> {
@@ -69,6 +72,16 @@ impl<'a> Scope<'a> {
     /// The address of one of this service's resources here.
     pub fn address(&self, kind: &str, name: &str) -> Address {
         Address::resource(SELF_ACCOUNT, self.region, self.service, kind, name)
+    }
+
+    /// Notes the id that the instance generated for the resource at this address.
+    pub fn learn(&self, address: &Address, id: &str) {
+        self.ids.learn(address, id);
+    }
+
+    /// The id that the instance generated for the resource at this address.
+    pub fn id(&self, address: &Address) -> Option<String> {
+        self.ids.of(address)
     }
 
     /// Notes that what lies under these leading parts of an address could not be captured.
@@ -118,7 +131,7 @@ impl<'a> Scope<'a> {
     }
 
     fn names(&self) -> Names<'_> {
-        Names { account: self.account, endpoint: self.client.endpoint() }
+        Names { account: self.account, endpoint: self.client.endpoint(), ids: self.ids }
     }
 
     /// A configuration's text with ARNs and the instance's URLs made independent of the instance.

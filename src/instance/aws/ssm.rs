@@ -24,6 +24,9 @@ const DEFAULTS: [(&str, &str); 5] = [
     ("KeyId", "alias/aws/ssm"),
 ];
 
+/// The type whose values are a user's own and never mapped.
+const SECRET: &str = "SecureString";
+
 /// AWS answers for this many parameters at once.
 const BATCH: usize = 10;
 
@@ -138,12 +141,12 @@ async fn record_all(cx: &Scope<'_>, sink: &dyn Sink, batch: &[Json], values: &BT
 
 /// The parameter as it stands there, and when its first value was put.
 async fn look(cx: &Scope<'_>, name: &str, description: &Json, value: &Json) -> Result<(Record, Option<String>)> {
-    let text = |json: &Json| json.as_str().map(Value::text);
     let broken = |what: &str| Error::failed(format!("the instance gives no {what} of the parameter"));
-    let mut attributes = BTreeMap::from([
-        ("Type".to_owned(), text(&value["Type"]).ok_or_else(|| broken("type"))?),
-        ("Value".to_owned(), text(&value["Value"]).ok_or_else(|| broken("value"))?),
-    ]);
+    let kind = value["Type"].as_str().ok_or_else(|| broken("type"))?;
+    let text = value["Value"].as_str().ok_or_else(|| broken("value"))?;
+    let text = if kind == SECRET { text.to_owned() } else { cx.portable_text(text) };
+    let mut attributes =
+        BTreeMap::from([("Type".to_owned(), Value::text(kind)), ("Value".to_owned(), Value::text(text))]);
     for (attribute, default) in DEFAULTS {
         if let Some(text) = description[attribute].as_str().filter(|text| *text != default) {
             attributes.insert(attribute.to_owned(), Value::text(cx.portable_text(text)));
@@ -187,9 +190,9 @@ fn becomes(before: &Record, after: &Record) -> bool {
 
 async fn put(cx: &Scope<'_>, name: &str, before: Option<&Record>, after: &Record) -> Result<()> {
     let mut request = json!({"Name": name, "Overwrite": true});
-    for attribute in ["Type", "Value"] {
-        request[attribute] = after.text(attribute).unwrap_or_default().into();
-    }
+    let (kind, text) = (after.text("Type").unwrap_or_default(), after.text("Value").unwrap_or_default());
+    request["Type"] = kind.into();
+    request["Value"] = if kind == SECRET { text.into() } else { cx.local_text(text).into() };
     for (attribute, default) in DEFAULTS {
         let had = before.is_some_and(|before| before.attributes.contains_key(attribute));
         // What is to go must be said: an instance keeps what a new value does not mention.
