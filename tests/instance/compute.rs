@@ -68,7 +68,7 @@ fn differences(first: &Captured, second: &Captured) -> BTreeSet<String> {
     lines
 }
 
-/// What a make does not keep of [`STATE`], wherever it comes from. README's table says the same.
+/// What a make does not keep of [`STATE`], wherever it comes from. `kept.md` says the same.
 pub(crate) fn not_kept(make: Make) -> BTreeSet<String> {
     let lines: &[&str] = match make {
         Make::Ministack => &[],

@@ -8,7 +8,8 @@ mod common;
 mod compute;
 mod connect;
 mod data;
+mod kept;
 mod messaging;
 mod orchestration;
-mod readme;
+
 mod s3;

@@ -73,7 +73,7 @@ fn lines(lines: &[&str]) -> BTreeSet<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// What a make does not keep of [`STATE`], wherever it comes from. README's table says the same.
+/// What a make does not keep of [`STATE`], wherever it comes from. `kept.md` says the same.
 pub(crate) fn not_kept(make: Make) -> BTreeSet<String> {
     lines(match make {
         Make::Ministack => &[
