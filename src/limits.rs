@@ -182,6 +182,8 @@ pub const PEERS_KNOWN: usize = 1024;
 pub const PEER_ADDRESSES: usize = 16;
 /// What one capture could not read, line by line; beyond it an emulator is broken as a whole.
 pub const SKIPS: usize = 10_000;
+/// Accounts that one instance is looked at in.
+pub const ACCOUNTS: usize = 64;
 /// Creation dates and generated ids that peapod remembers of an instance to recognise it.
 pub const MARKS: usize = 10_000;
 /// Versions that one walk through a history reads.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::events::{Counter, Unit};
+use crate::app::memory::Memory;
 use crate::app::views::Skipped;
 use crate::app::{App, Events};
 use crate::core::address::Address;
@@ -32,12 +33,15 @@ pub struct Captured {
     pub selector: Selector,
     /// The regions that were asked.
     pub regions: Vec<String>,
+    /// The accounts that were asked.
+    pub accounts: Vec<String>,
 }
 
 impl Captured {
     /// Whether the absence of a record at this address means that it is not there.
     pub fn proves_absence(&self, address: &Address) -> bool {
         self.selector.matches(address)
+            && self.accounts.iter().any(|account| account == address.account())
             && self.regions.iter().any(|region| region == address.region())
             && !self.skipped.iter().any(|skip| skip.covers(address.parts()))
     }
@@ -53,6 +57,17 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
     Ok(captured)
 }
 
+/// Has captures of the instance ask every account in this tree.
+pub fn visit(store: &Store, instance: &dyn Instance, root: &Name) -> Result<()> {
+    instance.visit(&tree::accounts(store, root, limits::ACCOUNTS)?);
+    Ok(())
+}
+
+/// Has captures of the instance ask every account in which peapod has seen or put something there.
+fn visit_known(store: &Store, instance: &dyn Instance) -> Result<()> {
+    Memory::echoes(store, instance.url())?.iter().try_for_each(|echo| visit(store, instance, echo))
+}
+
 /// Captures everything selected, and leaves it to the caller to say what could not be captured.
 pub async fn look(app: &App, instance: &dyn Instance, selector: &Selector, events: &Events) -> Result<Captured> {
     let sink = TreeSink {
@@ -64,6 +79,7 @@ pub async fn look(app: &App, instance: &dyn Instance, selector: &Selector, event
         found: Mutex::default(),
         failure: Failure::default(),
     };
+    visit_known(&app.store, instance)?;
     instance.capture(selector, &sink).await?;
     sink.failure.end()?;
     let sorter = sink.sorter.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -82,6 +98,7 @@ pub async fn look(app: &App, instance: &dyn Instance, selector: &Selector, event
         marks: found.marks,
         selector: selector.clone(),
         regions: instance.regions(),
+        accounts: selector.accounts().cloned().unwrap_or_else(|| instance.accounts()),
     })
 }
 

@@ -59,6 +59,12 @@ impl Memory {
         store.read(Table::Memory, &key(url, pod))?.map(|bytes| codec::decode(&bytes)).transpose()
     }
 
+    /// What captures of the instance at `url` showed when it was remembered, for all its pods: trees.
+    pub fn echoes(store: &Store, url: &str) -> Result<Vec<Name>> {
+        let kept = store.list(Table::Memory, format!("{url}\0").as_bytes())?;
+        kept.iter().map(|(_, bytes)| codec::decode(bytes).map(|memory: Memory| memory.echo)).collect()
+    }
+
     /// Remembering this, as a change of the store.
     pub fn write(&self, url: &str, pod: &str) -> Result<Write> {
         Ok(Write::Put(Table::Memory, key(url, pod), codec::encode(self)?))

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::apply::{self, Plan};
-use crate::app::capture::{Captured, capture, look, warn_of_nothing};
+use crate::app::capture::{Captured, capture, look, visit, warn_of_nothing};
 use crate::app::conflicts::{self, Between};
 use crate::app::journal::{self, Journal};
 use crate::app::memory::{Memory, overlay};
@@ -83,8 +83,9 @@ pub async fn prepare(
 ) -> Result<Prepared> {
     let session = app.store.session();
     journal::recover(app, instance, events).await?;
-    let captured = capture(app, instance, &options.selector, events).await?;
     let root = Version::read(&*app.store, version)?.root;
+    visit(&app.store, instance, &root)?;
+    let captured = capture(app, instance, &options.selector, events).await?;
     warn_of_nothing(&app.store, &captured, Some(&root), events).await?;
     tokio::task::block_in_place(|| decide(app, instance, version, options, captured, session))
 }

@@ -48,6 +48,11 @@ impl Selector {
         Selector { selection, ..self.clone() }
     }
 
+    /// The accounts that are named, if any are.
+    pub fn accounts(&self) -> Option<&Vec<String>> {
+        Some(&self.selection.accounts).filter(|accounts| !accounts.is_empty())
+    }
+
     /// Whether it selects everything.
     pub fn is_all(&self) -> bool {
         self.selection == Selection::default()

@@ -11,7 +11,7 @@ pub const SCHEMA: u32 = 1;
 
 use async_trait::async_trait;
 
-use crate::core::address::Address;
+use crate::core::address::{Address, SELF_ACCOUNT};
 use crate::core::content::Contents;
 use crate::core::record::{Body, Record};
 use crate::core::select::Selector;
@@ -97,6 +97,17 @@ pub trait Instance: Send + Sync {
 
     /// The regions that a capture asks: what lies in another is not gone because a capture does not show it.
     fn regions(&self) -> Vec<String>;
+
+    /// The accounts that a capture asks where the selector names none, as they stand in addresses; the caller's own at
+    /// least. What lies in another is not gone because a capture does not show it.
+    fn accounts(&self) -> Vec<String> {
+        vec![SELF_ACCOUNT.to_owned()]
+    }
+
+    /// Has later captures ask these accounts too. An instance tells nobody which accounts have something in it.
+    fn visit(&self, accounts: &[String]) {
+        let _ = accounts;
+    }
 
     /// Reads everything selected into `sink` without changing the instance.
     ///

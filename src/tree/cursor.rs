@@ -29,6 +29,21 @@ pub fn scan<'a>(objects: &'a dyn Objects, root: &Name, parts: &[String]) -> Resu
     })))
 }
 
+/// The accounts in a tree, in order, and no more than `most`. Costs a path of nodes for each.
+pub fn accounts(objects: &dyn Objects, root: &Name, most: usize) -> Result<Vec<String>> {
+    let mut accounts = Vec::new();
+    let mut from = Vec::new();
+    while accounts.len() < most {
+        let mut cursor = Cursor::new(objects, root)?.seek(&from)?;
+        let Some(item) = cursor.next_item_before(&[0xff])? else { break };
+        let address = address_of(objects, &item.key, &item.leaf)?;
+        from = Address::key_prefix(&address.parts()[..1]);
+        from.push(0xff);
+        accounts.push(address.account().to_owned());
+    }
+    Ok(accounts)
+}
+
 /// The record at an address.
 pub fn get(objects: &dyn Objects, root: &Name, address: &Address) -> Result<Option<Record>> {
     Lookup::new(objects, root)?.get(address)

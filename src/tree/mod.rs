@@ -19,7 +19,7 @@ mod node;
 mod references;
 
 pub use build::{build, edit, empty};
-pub use cursor::{Lookup, get, scan, stats};
+pub use cursor::{Lookup, accounts, get, scan, stats};
 pub use diff::diff;
 pub use leaf::{Change, Entry, Leaf};
 pub use merge::{Conflict, Merged, Settle, merge};

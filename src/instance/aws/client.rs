@@ -31,6 +31,8 @@ pub struct Client {
     endpoint: Url,
     login: Arc<Login>,
     slots: Arc<Semaphore>,
+    /// An account other than the caller's, in whose name it calls.
+    account: Option<HeaderValue>,
 }
 
 /// What is sent: a request in its protocol's dress.
@@ -58,7 +60,20 @@ impl Client {
             .build()
             .context("can't set up an HTTP client")?;
         let slots = Arc::new(Semaphore::new(limits::INSTANCE_REQUESTS));
-        Ok(Client { http, endpoint, login: Arc::new(login), slots })
+        Ok(Client { http, endpoint, login: Arc::new(login), slots, account: None })
+    }
+
+    /// The same client in the name of another account: emulators take twelve digits as access key for one, and moto a
+    /// header of its own.
+    pub(super) fn of_account(&self, account: &str) -> Result<Client> {
+        let header = HeaderValue::from_str(account).context("an account is twelve digits")?;
+        let login = Login {
+            access_key: account.to_owned(),
+            secret_key: "test".to_owned(),
+            session_token: None,
+            region: self.login.region.clone(),
+        };
+        Ok(Client { login: Arc::new(login), account: Some(header), ..self.clone() })
     }
 
     /// Scheme, host and port, without a trailing slash.
@@ -187,6 +202,9 @@ impl Client {
         operation: &str,
     ) -> Result<Streamed, ApiError> {
         let mut headers = prepared.headers.clone();
+        if let Some(account) = &self.account {
+            headers.insert("x-moto-account-id", account.clone());
+        }
         let body = stream.is_none().then_some(prepared.body.as_ref());
         let Prepared { service, region, method, url, .. } = prepared;
         let signable = Signable { service, region, method: method.as_str(), url, body };

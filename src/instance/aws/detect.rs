@@ -36,8 +36,7 @@ pub(super) async fn detect(client: &Client) -> Result<Detected> {
 
 async fn ask(client: &Client) -> Result<Detected> {
     let (emulator, version) = make(client).await?;
-    let request = Request::form(&STS, "GetCallerIdentity", &[]);
-    let answer = client.send(request, DEFAULT_REGION).await.map_err(|error| match error.status {
+    let answer = client.send(caller(), DEFAULT_REGION).await.map_err(|error| match error.status {
         _ if error.is_gone() => nobody(client, &error),
         // Another kind of server: what it says, a web page say, is of no use to anybody.
         100..500 | 501 if emulator == Emulator::Other && error.code.is_empty() => not_aws(client),
@@ -59,6 +58,16 @@ async fn ask(client: &Client) -> Result<Detected> {
         _ => None,
     };
     Ok(Detected { emulator, version, account, agent })
+}
+
+fn caller() -> Request {
+    Request::form(&STS, "GetCallerIdentity", &[])
+}
+
+/// Whether the instance takes this client's calls for those of this account.
+pub(super) async fn calls_as(client: &Client, account: &str) -> Result<bool, ApiError> {
+    let answer = client.send(caller(), DEFAULT_REGION).await?.xml()?;
+    Ok(answer["GetCallerIdentityResult"]["Account"].as_str() == Some(account))
 }
 
 /// Whether peapod's agent runs in it.

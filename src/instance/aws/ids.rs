@@ -176,15 +176,17 @@ fn reference(address: &Address) -> String {
 fn address(text: &str) -> Option<(Address, usize)> {
     let inner = text.strip_prefix('{')?;
     let (inner, _) = inner.split_once('}')?;
-    let address = Address::parse(inner).ok().filter(|address| address.account() == SELF_ACCOUNT)?;
-    Some((address, inner.len() + 2))
+    Some((Address::parse(inner).ok()?, inner.len() + 2))
 }
 
 /// All references in a text, and where they begin.
 fn references(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let starts = text.match_indices("{self/").map(|(start, _)| start);
-    starts.filter_map(|start| {
+    text.match_indices('{').filter_map(|(start, _)| {
         let rest = text.get(start..)?;
+        let (account, _) = rest.get(1..)?.split_once('/')?;
+        if account != SELF_ACCOUNT && !(account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())) {
+            return None;
+        }
         let (_, length) = address(rest)?;
         Some((start, rest.get(..length)?))
     })

@@ -1,13 +1,14 @@
 //! [`Aws`]: all services of one endpoint as one [`Instance`].
 
 use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::client::Client;
-use super::detect::{Detected, detect};
+use super::detect::{Detected, calls_as, detect};
 use super::ids::Ids;
 use super::quirks::Emulator;
 use super::regions::regions;
@@ -20,7 +21,7 @@ use crate::core::content::Contents;
 use crate::core::record::{Body, Record};
 use crate::core::select::Selector;
 use crate::core::version::Skip;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::instance::{Identity, Instance, Sink, Stage, Step};
 use crate::limits;
 
@@ -42,6 +43,15 @@ pub struct Aws {
     detected: Detected,
     services: Vec<Box<dyn Service>>,
     ids: Ids,
+    /// Accounts besides the caller's own that captures ask.
+    visited: RwLock<BTreeSet<String>>,
+}
+
+/// An account as it is called: as it stands in addresses, its digits, and who calls in its name.
+struct Account {
+    label: String,
+    number: String,
+    client: Client,
 }
 
 impl Aws {
@@ -53,7 +63,7 @@ impl Aws {
         let endpoint = endpoint::parse(url, options.allow_remote)?;
         let client = Client::new(endpoint, options.login)?;
         let detected = detect(&client).await?;
-        Ok(Aws { client, detected, services: services(), ids: Ids::default() })
+        Ok(Aws { client, detected, services: services(), ids: Ids::default(), visited: RwLock::default() })
     }
 
     /// Who answers.
@@ -65,9 +75,64 @@ impl Aws {
         &self.client
     }
 
-    fn scope<'a>(&'a self, service: &'static str, region: &'a str) -> Scope<'a> {
-        let Aws { client, detected, ids, .. } = self;
-        Scope { client, service, region, account: &detected.account, emulator: detected.emulator, ids }
+    fn scope<'a>(&'a self, account: &'a Account, service: &'static str, region: &'a str) -> Scope<'a> {
+        Scope {
+            client: &account.client,
+            service,
+            region,
+            account: &account.number,
+            label: &account.label,
+            own: &self.detected.account,
+            emulator: self.detected.emulator,
+            ids: &self.ids,
+        }
+    }
+
+    /// The caller's own account.
+    fn own(&self) -> Account {
+        let (label, number) = (SELF_ACCOUNT.to_owned(), self.detected.account.clone());
+        Account { label, number, client: self.client.clone() }
+    }
+
+    /// The account that stands so in addresses. Refused where the instance has no such account.
+    async fn account(&self, label: &str) -> Result<Account> {
+        if label == SELF_ACCOUNT {
+            return Ok(self.own());
+        }
+        if label.len() != 12 || !label.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::denied(format!("\"{label}\" is no account: it has twelve digits")));
+        }
+        if label == self.detected.account {
+            return Err(Error::denied(format!(
+                "{label} is the caller's own account here, which addresses call {SELF_ACCOUNT}"
+            ))
+            .hint("use credentials of another account: `test` is nobody's in particular"));
+        }
+        let client = self.client.of_account(label)?;
+        match calls_as(&client, label).await {
+            Ok(true) => Ok(Account { label: label.to_owned(), number: label.to_owned(), client }),
+            Err(error) if error.is_gone() => Err(error.into()),
+            Ok(false) | Err(_) => {
+                let name = self.detected.emulator.name();
+                Err(Error::denied(format!("{name} has no account {label}: every caller is {}", self.detected.account)))
+            }
+        }
+    }
+
+    /// The accounts that a capture asks, and why it can't ask some.
+    async fn asked(&self, selector: &Selector, sink: &dyn Sink) -> Result<Vec<Account>> {
+        let mut accounts = Vec::new();
+        let visited = self.accounts();
+        for label in selector.accounts().unwrap_or(&visited) {
+            match self.account(label).await {
+                Ok(account) => accounts.push(account),
+                Err(error) if error.kind() == Kind::Denied => {
+                    sink.skip(Skip { prefix: vec![label.clone()], reason: error.chain() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(accounts)
     }
 
     /// The service that an address names.
@@ -78,7 +143,7 @@ impl Aws {
     /// Why the instance does not offer a service; none if it does, or if there is no telling.
     async fn refusal(&self, service: &dyn Service) -> Result<Option<String>> {
         let Some(request) = service.probe() else { return Ok(None) };
-        match self.scope(service.name(), self.client.home_region()).call(request).await {
+        match self.scope(&self.own(), service.name(), self.client.home_region()).call(request).await {
             Err(error) if error.is_gone() => Err(error.into()),
             Err(error) if error.is_unsupported() => {
                 Ok(Some(format!("{} does not offer it: {error}", self.detected.emulator.name())))
@@ -88,19 +153,22 @@ impl Aws {
         }
     }
 
-    /// Finds out which ids the instance generated.
-    async fn learn_ids(&self) -> Result<()> {
+    /// Finds out which ids the instance generated in these accounts.
+    async fn learn_ids(&self, accounts: &[Account]) -> Result<()> {
         let mut known = Vec::new();
-        let at_home = self.services.iter().map(|service| {
-            let home = if service.is_global() { GLOBAL_REGION } else { self.client.home_region() };
-            (service.as_ref(), home.to_owned())
+        let services = || self.services.iter().map(AsRef::as_ref);
+        let at_home = accounts.iter().flat_map(|account| {
+            services().map(move |service| {
+                let home = if service.is_global() { GLOBAL_REGION } else { self.client.home_region() };
+                Place { account, service, region: home.to_owned() }
+            })
         });
         let mut elsewhere = Vec::new();
-        for (service, found) in self.ids_of_all(at_home.collect()).await? {
+        for (Place { account, service, .. }, found) in self.ids_of_all(at_home.collect()).await? {
             // One that is not offered at home is not asked for in other regions.
             if !service.is_global() && found.is_some() {
                 let regions = regions(self.client.home_region()).into_iter().skip(1);
-                elsewhere.extend(regions.map(|region| (service, region)));
+                elsewhere.extend(regions.map(|region| Place { account, service, region }));
             }
             known.extend(found.unwrap_or_default());
         }
@@ -111,16 +179,22 @@ impl Aws {
         Ok(())
     }
 
-    /// [`Aws::ids_of`] for several services and regions at a time.
-    async fn ids_of_all<'s>(&self, asked: Vec<(&'s dyn Service, String)>) -> Result<Vec<(&'s dyn Service, Known)>> {
+    /// [`Aws::ids_of`] in several places at a time.
+    async fn ids_of_all<'s>(&self, asked: Vec<Place<'s>>) -> Result<Vec<(Place<'s>, Known)>> {
         let mut waiting = asked.into_iter();
         let mut running = FuturesUnordered::new();
         let mut answers = Vec::new();
         loop {
             while running.len() < limits::INSTANCE_REQUESTS
-                && let Some((service, region)) = waiting.next()
+                && let Some(place) = waiting.next()
             {
-                running.push(async move { Ok::<_, Error>((service, self.ids_of(service, &region).await?)) }.boxed());
+                running.push(
+                    async move {
+                        let known = self.ids_of(&place).await?;
+                        Ok::<_, Error>((place, known))
+                    }
+                    .boxed(),
+                );
             }
             match running.next().await {
                 None => return Ok(answers),
@@ -130,8 +204,8 @@ impl Aws {
     }
 
     /// The ids of a service in a region; none if they can't be had, which capturing the service will say.
-    async fn ids_of(&self, service: &dyn Service, region: &str) -> Result<Known> {
-        match service.ids(&self.scope(service.name(), region)).await {
+    async fn ids_of(&self, place: &Place<'_>) -> Result<Known> {
+        match place.service.ids(&place.scope(self)).await {
             Err(error) if is_gone(&error) => Err(error),
             answer => Ok(answer.ok()),
         }
@@ -146,8 +220,10 @@ impl Aws {
         for address in asked {
             if self.ids.of(&address).is_none()
                 && let Some(service) = self.service(&address)
+                && let Some(account) = self.account_if_any(address.account()).await?
             {
-                for (found, id) in self.ids_of(service, address.region()).await?.unwrap_or_default() {
+                let place = Place { account: &account, service, region: address.region().to_owned() };
+                for (found, id) in self.ids_of(&place).await?.unwrap_or_default() {
                     self.ids.learn(&found, &id);
                 }
             }
@@ -159,11 +235,18 @@ impl Aws {
         Ok(unknown.into_iter().collect())
     }
 
+    async fn account_if_any(&self, label: &str) -> Result<Option<Account>> {
+        match self.account(label).await {
+            Err(error) if error.kind() == Kind::Denied => Ok(None),
+            account => account.map(Some),
+        }
+    }
+
     /// Captures one service in one region; a failure costs that much and no more.
-    async fn capture_one(&self, service: &dyn Service, region: &str, sink: &dyn Sink) -> Result<()> {
-        match service.capture(&self.scope(service.name(), region), sink).await {
+    async fn capture_one(&self, place: &Place<'_>, sink: &dyn Sink) -> Result<()> {
+        match place.service.capture(&place.scope(self), sink).await {
             Err(error) if !is_gone(&error) => {
-                self.skip(service, region, sink, &error.chain());
+                self.skip(place, sink, &error.chain());
                 Ok(())
             }
             result => result,
@@ -171,12 +254,26 @@ impl Aws {
     }
 
     /// Notes that nothing of a service is known in a region, or in all where one listing spans them.
-    fn skip(&self, service: &dyn Service, region: &str, sink: &dyn Sink, reason: &str) {
-        let all = if service.spans_regions() { regions(self.client.home_region()) } else { Vec::new() };
-        for region in all.iter().map(String::as_str).chain((!service.spans_regions()).then_some(region)) {
-            let scope = self.scope(service.name(), region);
-            scope.skip(sink, &[SELF_ACCOUNT, region, service.name()].map(str::to_owned), reason);
+    fn skip(&self, place: &Place<'_>, sink: &dyn Sink, reason: &str) {
+        let all = if place.service.spans_regions() { regions(self.client.home_region()) } else { Vec::new() };
+        let one = (!place.service.spans_regions()).then_some(&place.region);
+        for region in all.iter().chain(one) {
+            let prefix = [&place.account.label, region, place.service.name()].map(str::to_owned);
+            place.scope(self).skip(sink, &prefix, reason);
         }
+    }
+}
+
+/// A service in a region of an account.
+struct Place<'a> {
+    account: &'a Account,
+    service: &'a dyn Service,
+    region: String,
+}
+
+impl Place<'_> {
+    fn scope<'s>(&'s self, instance: &'s Aws) -> Scope<'s> {
+        instance.scope(self.account, self.service.name(), &self.region)
     }
 }
 
@@ -209,33 +306,53 @@ impl Instance for Aws {
         asked
     }
 
+    fn accounts(&self) -> Vec<String> {
+        let visited = self.visited.read().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(SELF_ACCOUNT.to_owned()).chain(visited.iter().cloned()).collect()
+    }
+
+    fn visit(&self, accounts: &[String]) {
+        let mut visited = self.visited.write().unwrap_or_else(PoisonError::into_inner);
+        let others = accounts.iter().filter(|account| *account != SELF_ACCOUNT);
+        visited.extend(others.cloned());
+        while visited.len() > limits::ACCOUNTS {
+            visited.pop_last();
+        }
+    }
+
     async fn capture(&self, selector: &Selector, sink: &dyn Sink) -> Result<()> {
         let selected = Selected { selector, sink };
-        self.learn_ids().await?;
+        let accounts = self.asked(selector, sink).await?;
+        self.learn_ids(&accounts).await?;
         let regions = regions(self.client.home_region());
         let mut waiting = Vec::new();
-        for service in &self.services {
+        for service in self.services.iter().map(AsRef::as_ref) {
             let places = if service.is_global() { vec![GLOBAL_REGION.to_owned()] } else { regions.clone() };
-            let wanted = |region: &String| selector.may_match(SELF_ACCOUNT, region, service.name());
-            let mut places: Vec<String> = places.into_iter().filter(wanted).collect();
+            let places = accounts.iter().flat_map(|account| {
+                let here = |region: &String| Place { account, service, region: region.clone() };
+                places.iter().map(here)
+            });
+            let wanted =
+                |place: &Place<'_>| selector.may_match(&place.account.label, &place.region, place.service.name());
+            let mut places: Vec<Place<'_>> = places.filter(wanted).collect();
             if !places.is_empty()
-                && let Some(refusal) = self.refusal(service.as_ref()).await?
+                && let Some(refusal) = self.refusal(service).await?
             {
-                for region in places.drain(..) {
-                    self.skip(service.as_ref(), &region, &selected, &refusal);
+                for place in places.drain(..) {
+                    self.skip(&place, &selected, &refusal);
                 }
             }
-            waiting.extend(places.into_iter().map(|region| (service, region)));
+            waiting.extend(places);
         }
         let mut waiting = waiting.into_iter();
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < limits::INSTANCE_REQUESTS
-                && let Some((service, region)) = waiting.next()
+                && let Some(place) = waiting.next()
             {
                 let selected = &selected;
                 // Boxed: services are deep, and a debug build keeps whole futures on the stack.
-                running.push(async move { self.capture_one(service.as_ref(), &region, selected).await }.boxed());
+                running.push(async move { self.capture_one(&place, selected).await }.boxed());
             }
             match running.next().await {
                 None => return Ok(()),
@@ -254,12 +371,11 @@ impl Instance for Aws {
             Error::denied(format!("this peapod does not know the service {}", address.service()))
                 .hint("a newer peapod made the pod: update this one")
         })?;
-        if address.account() != SELF_ACCOUNT && address.account() != self.detected.account {
-            return Err(Error::denied(format!("{address} belongs to an account that is not the caller's"))
-                .hint("use credentials of that account, or select other records"));
-        }
+        let account = self.account(address.account()).await?;
+        self.visit(&[address.account().to_owned()]);
         let unknown = self.look_up(step).await?;
-        let applied = service.apply(&self.scope(service.name(), address.region()), step, contents).await;
+        let place = Place { account: &account, service, region: address.region().to_owned() };
+        let applied = service.apply(&place.scope(self), step, contents).await;
         applied.map_err(|error| match unknown.first() {
             Some(other) => error.hint(format!("it refers to {other}, which the instance does not have")),
             None => error,

@@ -13,7 +13,7 @@ use super::errors::ApiError;
 use super::ids::Ids;
 use super::quirks::Emulator;
 use super::request::{Api, Payload, Protocol, Request};
-use crate::core::address::{Address, SELF_ACCOUNT};
+use crate::core::address::Address;
 use crate::core::value::Value;
 use crate::core::version::Skip;
 use crate::error::{Error, Kind, Result};
@@ -29,8 +29,12 @@ pub struct Scope<'a> {
     pub service: &'static str,
     /// The region that requests are signed for and that stands in addresses; `global` for a service without regions.
     pub region: &'a str,
-    /// The caller's own account: twelve digits.
+    /// The account in whose name it calls: twelve digits.
     pub account: &'a str,
+    /// That account as it stands in addresses: [`SELF_ACCOUNT`](crate::core::address::SELF_ACCOUNT) for the caller's own.
+    pub label: &'a str,
+    /// The caller's own account, for which `self` stands in references whoever calls.
+    pub own: &'a str,
     /// Who answers.
     pub emulator: Emulator,
     /// The ids that the instance generated, as far as they are known.
@@ -71,7 +75,7 @@ impl<'a> Scope<'a> {
 
     /// The address of one of this service's resources here.
     pub fn address(&self, kind: &str, name: &str) -> Address {
-        Address::resource(SELF_ACCOUNT, self.region, self.service, kind, name)
+        Address::resource(self.label, self.region, self.service, kind, name)
     }
 
     /// Notes the id that the instance generated for the resource at this address.
@@ -131,7 +135,7 @@ impl<'a> Scope<'a> {
     }
 
     fn names(&self) -> Names<'_> {
-        Names { account: self.account, endpoint: self.client.endpoint(), ids: self.ids }
+        Names { account: self.own, endpoint: self.client.endpoint(), ids: self.ids }
     }
 
     /// A configuration's text with ARNs and the instance's URLs made independent of the instance.

@@ -122,12 +122,12 @@ async fn retag(cx: &Scope<'_>, arn: &str, live: Option<&Value>, wanted: Option<&
 
 /// What a pattern of events says, as a portable value. Events name the account they come from.
 fn pattern(cx: &Scope<'_>, text: &str) -> Value {
-    accounts(cx.document(text), cx.account, crate::core::address::SELF_ACCOUNT)
+    accounts(cx.document(text), cx.own, crate::core::address::SELF_ACCOUNT)
 }
 
 /// The text of what [`pattern`] made, for this instance.
 fn pattern_text(cx: &Scope<'_>, pattern: &Value) -> String {
-    cx.document_text(&accounts(pattern.clone(), crate::core::address::SELF_ACCOUNT, cx.account))
+    cx.document_text(&accounts(pattern.clone(), crate::core::address::SELF_ACCOUNT, cx.own))
 }
 
 fn accounts(mut pattern: Value, from: &str, to: &str) -> Value {

@@ -80,7 +80,7 @@ pub(super) fn attributes(cx: &Scope<'_>, answer: &Json) -> Result<BTreeMap<Strin
         attributes.insert("ImageConfig".to_owned(), Value::from_json(&image)?);
     }
     if let Some(uri) = text(&answer["Code"], "ImageUri") {
-        attributes.insert("ImageUri".to_owned(), portable_image(uri, cx.account).into());
+        attributes.insert("ImageUri".to_owned(), portable_image(uri, cx.own).into());
     }
     if let Some(executions) = answer["Concurrency"]["ReservedConcurrentExecutions"].as_i64() {
         attributes.insert("ReservedConcurrentExecutions".to_owned(), executions.into());

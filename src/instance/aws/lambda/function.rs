@@ -147,7 +147,7 @@ fn code(
     contents: &dyn Contents,
 ) -> Result<Request> {
     if let Some(uri) = after.text("ImageUri") {
-        let uri = Json::from(config::local_image(uri, cx.account));
+        let uri = Json::from(config::local_image(uri, cx.own));
         if outer.is_empty() {
             fields.insert("ImageUri".to_owned(), uri);
         } else {

@@ -197,7 +197,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
 
 /// A function by its name, as people call it: moto finds a mapping by the very word it was made with.
 fn function_name(cx: &Scope<'_>, arn: &Value) -> Json {
-    let own = format!("arn:aws:lambda:{}:{SELF_ACCOUNT}:function:", cx.region);
+    let own = format!("arn:aws:lambda:{}:{}:function:", cx.region, cx.label);
     match arn.as_text().and_then(|arn| arn.strip_prefix(&own)) {
         Some(name) => name.into(),
         None => cx.local(arn).to_json(),

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::filter::Filter;
 use super::{API, GROUP, skip_part, stream};
-use crate::core::address::{Address, SELF_ACCOUNT};
+use crate::core::address::Address;
 use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::error::Result;
@@ -81,7 +81,7 @@ async fn protection(cx: &Scope<'_>, name: &str) -> Result<Option<Value>, ApiErro
 }
 
 fn arn(cx: &Scope<'_>, name: &str) -> String {
-    cx.local_text(&format!("arn:aws:logs:{}:{SELF_ACCOUNT}:log-group:{name}", cx.region))
+    format!("arn:aws:logs:{}:{}:log-group:{name}", cx.region, cx.account)
 }
 
 /// The description of the group of this name.

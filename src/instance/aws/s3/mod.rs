@@ -22,7 +22,7 @@ use serde_json::Value as Json;
 use self::written::Written;
 use super::regions::regions;
 use super::{Api, ApiError, Method, Request, Scope, Service, items, refused};
-use crate::core::address::{Address, SELF_ACCOUNT};
+use crate::core::address::Address;
 use crate::core::content::Contents;
 use crate::error::{Error, Result};
 use crate::instance::{Sink, Stage, Step};
@@ -72,7 +72,7 @@ impl Service for S3 {
             let Some(name) = bucket["Name"].as_str() else { continue };
             match region(cx, name, bucket).await {
                 Ok(region) => {
-                    let address = Address::resource(SELF_ACCOUNT, &region, self.name(), BUCKET, name);
+                    let address = Address::resource(cx.label, &region, self.name(), BUCKET, name);
                     if let Some(created) = bucket["CreationDate"].as_str() {
                         sink.mark(&address, created);
                     }
@@ -83,7 +83,7 @@ impl Service for S3 {
                 Err(error) => {
                     for region in regions(cx.client.home_region()) {
                         for kind in [BUCKET, NOTIFICATION] {
-                            let address = Address::resource(SELF_ACCOUNT, &region, self.name(), kind, name);
+                            let address = Address::resource(cx.label, &region, self.name(), kind, name);
                             cx.skip(sink, address.parts(), &error);
                         }
                     }

@@ -79,7 +79,7 @@ impl Service for Sns {
 
 /// The ARN of the topic of this name here.
 fn arn(cx: &Scope<'_>, name: &str) -> String {
-    cx.local_text(&format!("arn:aws:sns:{}:{}:{name}", cx.region, crate::core::address::SELF_ACCOUNT))
+    format!("arn:aws:sns:{}:{}:{name}", cx.region, cx.account)
 }
 
 /// Sends an action whose parameters are partly made up at run time.
