@@ -61,7 +61,7 @@ mod tests {
         let error = require_captured(&naming(&["s3", "s33"])).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.message().contains("s33"));
-        assert!(error.hint_text().unwrap().contains("s3, iam, lambda, ssm, sqs, dynamodb, secretsmanager"));
+        assert!(error.hint_text().unwrap().contains("s3, iam, lambda, ssm, sqs, "));
     }
 
     #[test]
