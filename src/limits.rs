@@ -225,3 +225,10 @@ pub const FETCH_DONE: usize = 200_000;
 pub const FETCH_MARKS: usize = 4 * 1024;
 /// Bytes after which a fetch makes durable what it has.
 pub const FETCH_DURABLE: u64 = 256 * 1024 * 1024;
+
+/// One name in a directory that is an instance; file systems take no longer ones.
+pub const FILE_NAME: usize = 255;
+/// A path in such a directory.
+pub const FILE_PATH: usize = 3 * 1024;
+/// Names in one path there.
+pub const FILE_DEPTH: usize = 64;

@@ -121,6 +121,13 @@ async fn run(
     for phase in phases.into_iter().filter(|phase| changes.contains_key(phase)) {
         run.phase(phase).await?;
     }
+    let settled = instance.settle().await?;
+    for note in settled.notes {
+        events.warn(note).await;
+    }
+    for (address, reason) in settled.refused {
+        run.lose(&address, reason);
+    }
     run.done()
 }
 

@@ -1,6 +1,6 @@
 //! The caller's side of a command: what its environment says, resolved there and carried to where the command runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use crate::app::events::Events;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::instance::Instance;
 use crate::instance::aws::{Aws, Login, Options};
+use crate::instance::files::{Directory, SCHEME};
 
 /// The instance a command means when nobody says.
 pub const DEFAULT_INSTANCE: &str = "http://localhost:4566";
@@ -26,15 +27,15 @@ pub struct Context {
     pub user: String,
 }
 
-/// An instance's URL and how to sign for it.
+/// An instance's URL, or a directory, and how to sign for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
-    /// As the user gave it.
+    /// As the user gave it; a directory (`dir:PATH`) from the root on.
     pub url: String,
     /// Whether an endpoint that is not on this machine is meant (`--allow-remote`).
     pub allow_remote: bool,
-    /// How calls are signed.
-    pub login: Login,
+    /// How calls are signed; none for a directory.
+    pub login: Option<Login>,
 }
 
 impl Context {
@@ -53,8 +54,12 @@ impl Context {
     pub async fn resolve(url: Option<String>, allow_remote: bool) -> Result<Context> {
         let url = url.or_else(|| variable("PEAPOD_INSTANCE")).or_else(|| variable("AWS_ENDPOINT_URL"));
         let url = url.unwrap_or_else(|| DEFAULT_INSTANCE.to_owned());
-        let target = Target { url, allow_remote, login: Login::from_environment().await? };
-        Ok(Context { instance: Some(target), ..Self::without_instance()? })
+        let context = Self::without_instance()?;
+        let target = match url.strip_prefix(SCHEME) {
+            Some(path) => Target { url: directory(&context.directory, path)?, allow_remote, login: None },
+            None => Target { url, allow_remote, login: Some(Login::from_environment().await?) },
+        };
+        Ok(Context { instance: Some(target), ..context })
     }
 
     /// The instance's URL, for messages.
@@ -71,9 +76,15 @@ impl Context {
         };
         let until = wait.map(|wait| tokio::time::Instant::now() + wait);
         loop {
-            let options = Options { allow_remote: *allow_remote, login: login.clone() };
-            match Aws::connect(url, options).await {
-                Ok(instance) => return Ok(Box::new(instance)),
+            let connected: Result<Box<dyn Instance>> = match (url.strip_prefix(SCHEME), login) {
+                (None, Some(login)) => {
+                    let options = Options { allow_remote: *allow_remote, login: login.clone() };
+                    Aws::connect(url, options).await.map(|aws| Box::new(aws) as _)
+                }
+                (path, _) => Directory::open(Path::new(path.unwrap_or(url))).map(|directory| Box::new(directory) as _),
+            };
+            match connected {
+                Ok(instance) => return Ok(instance),
                 Err(error) => {
                     let starting = matches!(error.kind(), Kind::NotFound | Kind::Unavailable);
                     if !starting || until.is_none_or(|until| tokio::time::Instant::now() >= until) {
@@ -85,6 +96,13 @@ impl Context {
             }
         }
     }
+}
+
+/// A directory as an instance's URL, whatever the working directory of the one that opens it.
+fn directory(working: &Path, path: &str) -> Result<String> {
+    let usage = || Error::usage("no directory is named").hint("say which: --instance dir:PATH");
+    let path = if path.is_empty() { return Err(usage()) } else { working.join(path) };
+    Ok(format!("{SCHEME}{}", path.to_str().ok_or_else(usage)?))
 }
 
 /// The caller's name: as the environment, else the system's list of users says; else the host's, else a plain word.

@@ -6,6 +6,7 @@ use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::memory::Memory;
 use crate::app::state::App;
+use crate::app::undo::UndoEntry;
 use crate::error::Result;
 
 /// Asks what runs at the instance's URL.
@@ -84,10 +85,16 @@ pub async fn status(
     })
 }
 
-/// Empties it. What is remembered of it stays: the next command sees by its marks that it is not the same any more.
-pub async fn reset(_app: &App, cx: &Context, _request: InstanceReset, events: &Events) -> Result<InstanceResetOutcome> {
+/// Empties it. What is remembered of it stays, where the next command sees by its marks that it is not the same any more.
+pub async fn reset(app: &App, cx: &Context, _request: InstanceReset, events: &Events) -> Result<InstanceResetOutcome> {
     let instance = cx.connect(None, events).await?;
     let identity = instance.identify().await?;
     instance.reset().await?;
+    if !instance.reset_shows() {
+        let pods = Memory::of_instance(&app.store, instance.url())?;
+        let mut writes: Vec<_> = pods.iter().map(|(pod, _)| Memory::forget(instance.url(), pod)).collect();
+        writes.extend(UndoEntry::forget(&app.store, instance.url())?);
+        app.store.update(&writes)?;
+    }
     Ok(InstanceResetOutcome { instance: instance.url().to_owned(), emulator: identity.emulator })
 }

@@ -3,7 +3,7 @@
 use crate::core::name::Name;
 use crate::core::select::Selection;
 use crate::error::{Error, Result};
-use crate::instance::aws;
+use crate::instance::{aws, files};
 use crate::store::Store;
 use crate::tree;
 
@@ -33,7 +33,7 @@ fn unknown(selection: &Selection) -> Vec<String> {
 }
 
 fn known() -> Vec<&'static str> {
-    aws::services().iter().map(|service| service.name()).collect()
+    aws::services().iter().map(|service| service.name()).chain(files::SERVICES).collect()
 }
 
 fn no_such(service: &str, captures: &str) -> Error {
@@ -61,7 +61,7 @@ mod tests {
         let error = require_captured(&naming(&["s3", "s33"])).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.message().contains("s33"));
-        assert!(error.hint_text().unwrap().contains("s3, iam, lambda, ssm, sqs, dynamodb, secretsmanager"));
+        assert!(error.hint_text().unwrap().contains("s3, iam, lambda, ssm, sqs, "));
     }
 
     #[test]

@@ -77,6 +77,17 @@ impl UndoEntry {
         store.list(Table::Oplog, b"")?.iter().map(|(_, bytes)| codec::decode(bytes)).collect()
     }
 
+    /// Forgetting those of one instance, as changes of the store.
+    pub fn forget(store: &Store, url: &str) -> Result<Vec<Write>> {
+        let mut writes = vec![];
+        for (key, bytes) in store.list(Table::Oplog, b"")? {
+            if codec::decode::<UndoEntry>(&bytes)?.url == url {
+                writes.push(Write::Remove(Table::Oplog, key));
+            }
+        }
+        Ok(writes)
+    }
+
     fn last(store: &Store, url: &str) -> Result<Option<(Vec<u8>, UndoEntry)>> {
         for (key, bytes) in store.list(Table::Oplog, b"")?.into_iter().rev() {
             let entry: UndoEntry = codec::decode(&bytes)?;

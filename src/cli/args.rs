@@ -72,7 +72,7 @@ pub(crate) fn beside(pod: &str, text: &str) -> Result<Reference> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Instance")]
 pub(crate) struct Instance {
-    /// The instance [default: $PEAPOD_INSTANCE, then $AWS_ENDPOINT_URL, then http://localhost:4566]
+    /// The instance: a URL, or dir:PATH for a directory [default: $PEAPOD_INSTANCE, then $AWS_ENDPOINT_URL, then http://localhost:4566]
     #[arg(long = "instance", value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]

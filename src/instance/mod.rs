@@ -2,9 +2,10 @@
 //!
 //! An instance turns its state into records and records into state. It knows nothing of versions, merges or stores:
 //! what it reads goes into a [`Sink`], what it is told to do comes as a [`Step`]. [`aws`] speaks the public AWS API to
-//! any emulator.
+//! any emulator; [`files`] takes a directory for one.
 
 pub mod aws;
+pub mod files;
 
 /// The schema of the records that this release makes; noted in every version.
 pub const SCHEMA: u32 = 1;
@@ -66,6 +67,15 @@ pub struct Step {
     pub paused: bool,
 }
 
+/// What showed only when all steps of a run were carried out.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Records that the instance does not take after all, and why.
+    pub refused: Vec<(Address, String)>,
+    /// What a person should know of the state that the steps came to.
+    pub notes: Vec<String>,
+}
+
 /// When a record is put back, relative to others. Puts run in rising, deletes in falling order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
@@ -123,6 +133,19 @@ pub trait Instance: Send + Sync {
     /// implemented"): it costs that resource. Any other error means that the instance can't be trusted to go on, and the
     /// inject is rolled back.
     async fn apply(&self, step: &Step, contents: &dyn Contents) -> Result<()>;
+
+    /// Ends what steps have begun: called after the last of a run, and before anybody looks at what they came to. An
+    /// instance whose steps are whole in themselves has nothing to do. Fails as a step does.
+    ///
+    /// A capture drops what was begun and not ended.
+    async fn settle(&self) -> Result<Settled> {
+        Ok(Settled::default())
+    }
+
+    /// Whether captures after a reset give other marks than before it.
+    fn reset_shows(&self) -> bool {
+        true
+    }
 
     /// Empties the instance, by its own reset where it has one, else by deleting what a capture finds.
     async fn reset(&self) -> Result<()>;

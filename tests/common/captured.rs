@@ -102,12 +102,12 @@ pub fn login() -> Login {
 
 impl Captured {
     /// Captures everything.
-    pub async fn of(aws: &Aws) -> Captured {
+    pub async fn of(aws: &dyn Instance) -> Captured {
         Captured::default().again(aws).await
     }
 
     /// Captures what of these services there is.
-    pub async fn of_services(aws: &Aws, services: &[&str]) -> Captured {
+    pub async fn of_services(aws: &dyn Instance, services: &[&str]) -> Captured {
         let services = services.iter().map(|service| (*service).to_owned()).collect();
         let selection = peapod::core::select::Selection { services, ..Default::default() };
         let captured = Captured::default();
@@ -116,7 +116,7 @@ impl Captured {
     }
 
     /// Captures everything, with the bodies and contents that this capture knows.
-    pub async fn again(&self, aws: &Aws) -> Captured {
+    pub async fn again(&self, aws: &dyn Instance) -> Captured {
         let (bodies, contents) = (self.bodies.clone(), self.contents.clone());
         let captured = Captured { bodies, contents, ..Captured::default() };
         aws.capture(&Selector::all(), &captured).await.unwrap();
@@ -124,21 +124,21 @@ impl Captured {
     }
 
     /// Puts everything into an instance that holds nothing, stage by stage.
-    pub async fn restore(&self, aws: &Aws) {
+    pub async fn restore(&self, aws: &dyn Instance) {
         let records = self.records.lock().unwrap().clone();
         let step = |(address, record)| Step { address, before: None, after: Some(record), paused: false };
         self.apply(aws, records.into_iter().map(step).collect()).await;
     }
 
     /// Deletes everything, stage by stage.
-    pub async fn delete(&self, aws: &Aws) {
+    pub async fn delete(&self, aws: &dyn Instance) {
         let records = self.records.lock().unwrap().clone();
         let step = |(address, record)| Step { address, before: Some(record), after: None, paused: false };
         self.apply(aws, records.into_iter().map(step).collect()).await;
     }
 
     /// Carries out steps as a plan does: puts in rising, then deletes in falling order of stages.
-    pub async fn apply(&self, aws: &Aws, steps: Vec<Step>) {
+    pub async fn apply(&self, aws: &dyn Instance, steps: Vec<Step>) {
         let mut stages: BTreeMap<(bool, i64), Vec<Step>> = BTreeMap::new();
         for step in steps {
             let stage = aws.stage(&step.address) as i64;
@@ -168,6 +168,8 @@ impl Captured {
                 }
             }
         }
+        let settled = aws.settle().await.unwrap();
+        assert!(settled.refused.is_empty(), "{settled:?}");
     }
 
     /// The records of a service.

@@ -8,6 +8,7 @@ mod common;
 mod compute;
 mod connect;
 mod data;
+mod files;
 mod kept;
 mod messaging;
 mod orchestration;
