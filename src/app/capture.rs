@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::events::{Counter, Unit};
-use crate::app::memory::Memory;
 use crate::app::views::Skipped;
 use crate::app::{App, Events};
 use crate::core::address::Address;
@@ -57,17 +56,6 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
     Ok(captured)
 }
 
-/// Has captures of the instance ask every account in this tree.
-pub fn visit(store: &Store, instance: &dyn Instance, root: &Name) -> Result<()> {
-    instance.visit(&tree::accounts(store, root, limits::ACCOUNTS)?);
-    Ok(())
-}
-
-/// Has captures of the instance ask every account in which peapod has seen or put something there.
-fn visit_known(store: &Store, instance: &dyn Instance) -> Result<()> {
-    Memory::echoes(store, instance.url())?.iter().try_for_each(|echo| visit(store, instance, echo))
-}
-
 /// Captures everything selected, and leaves it to the caller to say what could not be captured.
 pub async fn look(app: &App, instance: &dyn Instance, selector: &Selector, events: &Events) -> Result<Captured> {
     let sink = TreeSink {
@@ -79,7 +67,6 @@ pub async fn look(app: &App, instance: &dyn Instance, selector: &Selector, event
         found: Mutex::default(),
         failure: Failure::default(),
     };
-    visit_known(&app.store, instance)?;
     instance.capture(selector, &sink).await?;
     sink.failure.end()?;
     let sorter = sink.sorter.lock().unwrap_or_else(PoisonError::into_inner).take();

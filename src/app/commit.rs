@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::capture::{Captured, capture, visit, warn_of_nothing};
+use crate::app::accounts;
+use crate::app::capture::{Captured, capture, warn_of_nothing};
 use crate::app::clock::now;
 use crate::app::conflicts::{Between, Party};
 use crate::app::context::Context;
@@ -68,7 +69,7 @@ pub async fn of(app: &App, instance: &dyn Instance, request: Commit, events: &Ev
     let identity = instance.identify().await?;
     let head = local_head(&app.store, &request.pod)?;
     let root = head.map(|head| Version::read(&*app.store, &head)).transpose()?.map(|version| version.root);
-    root.iter().try_for_each(|root| visit(&app.store, instance, root))?;
+    accounts::visit(&app.store, instance, root.as_slice())?;
     let captured = capture(app, instance, &selector, events).await?;
     warn_of_nothing(&app.store, &captured, root.as_ref(), events).await?;
     if request.strict && !captured.skipped.is_empty() {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::capture::{capture, visit};
+use crate::app::accounts;
+use crate::app::capture::capture;
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::memory::Memory;
@@ -114,7 +115,7 @@ pub async fn run(app: &App, cx: &Context, request: Diff, events: &Events) -> Res
 async fn live(app: &App, cx: &Context, version: &Version, selector: &Selector, events: &Events) -> Result<Name> {
     let store = &*app.store;
     let instance = cx.connect(None, events).await?;
-    visit(store, &*instance, &version.root)?;
+    accounts::visit(store, &*instance, &[version.root])?;
     let captured = capture(app, &*instance, selector, events).await?;
     let memory = Memory::of(store, instance.url(), &version.pod, &captured)?;
     if let Some(memory) = memory {

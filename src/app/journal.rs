@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::accounts;
 use crate::app::apply::{self, Plan};
-use crate::app::capture::{Captured, capture, capture_differing, visit};
+use crate::app::capture::{Captured, capture, capture_differing};
 use crate::app::memory::{Again, Memory};
 use crate::app::target::with_containers;
 use crate::app::views::Lost;
@@ -123,8 +124,7 @@ pub fn require_none(app: &App, url: &str) -> Result<()> {
 pub async fn recover(app: &App, instance: &dyn Instance, events: &Events) -> Result<()> {
     let Some(bytes) = app.store.read(Table::Journal, instance.url().as_bytes())? else { return Ok(()) };
     let journal: Journal = codec::decode(&bytes)?;
-    visit(&app.store, instance, &journal.from)?;
-    visit(&app.store, instance, &journal.to)?;
+    accounts::visit(&app.store, instance, &[journal.from, journal.to])?;
     let now = capture(app, instance, &Selector::all(), events).await?;
     if !journal.may_be_of(&app.store, &now)? {
         events.warn(format!("{} was restarted after an inject was cut off; nothing to put back", instance.url())).await;

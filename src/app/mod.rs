@@ -4,6 +4,7 @@
 //! [`Events`]. Whether that happens in the command's own process or in a node at the other end of a socket
 //! (`control`) makes no difference to a journey.
 
+mod accounts;
 pub mod apply;
 pub mod backend;
 pub mod capture;

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::app::accounts;
 use crate::app::apply::{self, Plan};
-use crate::app::capture::{Captured, capture, look, visit, warn_of_nothing};
+use crate::app::capture::{Captured, capture, look, warn_of_nothing};
 use crate::app::conflicts::{self, Between};
 use crate::app::journal::{self, Journal};
 use crate::app::memory::{Memory, overlay};
@@ -84,7 +85,7 @@ pub async fn prepare(
     let session = app.store.session();
     journal::recover(app, instance, events).await?;
     let root = Version::read(&*app.store, version)?.root;
-    visit(&app.store, instance, &root)?;
+    accounts::visit(&app.store, instance, &[root])?;
     let captured = capture(app, instance, &options.selector, events).await?;
     warn_of_nothing(&app.store, &captured, Some(&root), events).await?;
     tokio::task::block_in_place(|| decide(app, instance, version, options, captured, session))

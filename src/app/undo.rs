@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::accounts;
 use crate::app::apply::{self, Plan};
 use crate::app::capture::{Captured, capture, capture_differing};
 use crate::app::conflicts::{self, Between, Party};
@@ -117,6 +118,7 @@ pub async fn last_of(app: &App, instance: &dyn Instance, events: &Events) -> Res
     let Some((key, entry)) = UndoEntry::last(store, instance.url())? else {
         return Err(Error::not_found(format!("no inject into {} to take back", instance.url())));
     };
+    accounts::visit(store, instance, &[])?;
     let now = capture(app, instance, &Selector::all(), events).await?;
     let then = Memory { version: entry.version, echo: entry.after, marks: entry.marks.clone() };
     if !then.is_of(store, &now)? {
