@@ -232,3 +232,14 @@ pub const FILE_NAME: usize = 255;
 pub const FILE_PATH: usize = 3 * 1024;
 /// Names in one path there.
 pub const FILE_DEPTH: usize = 64;
+
+/// One row of a SQLite database: all its values together.
+pub const SQLITE_ROW: u64 = 32 * 1024 * 1024;
+/// Columns of one primary key; SQLite's own limit for an index.
+pub const SQLITE_KEY: usize = 2000;
+/// The statements of one database's schema together.
+pub const SQLITE_SCHEMA: usize = 1024 * 1024;
+/// How long another program may keep a database locked.
+pub const SQLITE_BUSY: Duration = Duration::from_secs(10);
+/// Rows of one run that wait for others to give up a value that must be unique.
+pub const SQLITE_WAITING: usize = 10_000;

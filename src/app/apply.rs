@@ -121,7 +121,7 @@ async fn run(
     for phase in phases.into_iter().filter(|phase| changes.contains_key(phase)) {
         run.phase(phase).await?;
     }
-    let settled = instance.settle().await?;
+    let settled = instance.settle(&*app.store).await?;
     for note in settled.notes {
         events.warn(note).await;
     }

@@ -138,7 +138,8 @@ pub trait Instance: Send + Sync {
     /// instance whose steps are whole in themselves has nothing to do. Fails as a step does.
     ///
     /// A capture drops what was begun and not ended.
-    async fn settle(&self) -> Result<Settled> {
+    async fn settle(&self, contents: &dyn Contents) -> Result<Settled> {
+        let _ = contents;
         Ok(Settled::default())
     }
 

@@ -168,7 +168,7 @@ impl Captured {
                 }
             }
         }
-        let settled = aws.settle().await.unwrap();
+        let settled = aws.settle(&self.contents).await.unwrap();
         assert!(settled.refused.is_empty(), "{settled:?}");
     }
 

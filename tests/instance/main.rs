@@ -12,5 +12,6 @@ mod files;
 mod kept;
 mod messaging;
 mod orchestration;
+mod sqlite;
 
 mod s3;

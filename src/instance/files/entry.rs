@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::folder::{Folder, Stands};
 use super::place::{Place, Sort};
-use super::{link, record};
+use super::{link, record, sqlite};
 use crate::core::content::Contents;
 use crate::core::record::Record;
 use crate::error::{Context, Error, Result};
@@ -52,12 +52,27 @@ impl Entry<'_> {
             file.set_permissions(std::fs::Permissions::from_mode(mode)).context("can't set the file's mode")?;
             file.flush().and_then(|()| file.sync_all()).context("can't sync the file")
         })();
-        match made {
-            Ok(()) => self.put_in_place(folder, &temporary, name),
+        match made.and_then(|()| self.make_way(folder, &temporary, name)) {
+            Ok(true) => {}
+            Ok(false) => return self.put_in_place(folder, &temporary, name),
             Err(error) => {
                 let _ = folder.remove(&temporary);
-                Err(error.in_front(format!("can't write {:?}", self.place.as_str())))
+                return Err(error.in_front(format!("can't write {:?}", self.place.as_str())));
             }
+        }
+        folder.remove(&temporary)
+    }
+
+    /// Sees to it that a database that stands there, or that comes, is whole. Whether it has become the new one already.
+    fn make_way(&self, folder: &Folder, temporary: &str, name: &str) -> Result<bool> {
+        let (is, becomes) = (sqlite::is_database(folder, name)?, sqlite::is_database(folder, temporary)?);
+        if sqlite::is_side_file(folder, name)? || (becomes && !is && sqlite::has_side_files(folder, name)?) {
+            return Err(self.refused("what SQLite would take for the log of a database"));
+        }
+        match (is, becomes) {
+            (true, true) => sqlite::replace(folder, temporary, name).map(|()| true),
+            (true, false) => sqlite::remove(folder, name).map(|()| false),
+            _ => Ok(false),
         }
     }
 
@@ -80,6 +95,7 @@ impl Entry<'_> {
             (Sort::Directory, Stands::Directory) => {
                 folder.remove_if_empty(name)?;
             }
+            (Sort::File, Stands::File) if sqlite::is_database(&folder, name)? => sqlite::remove(&folder, name)?,
             (Sort::File, Stands::File) | (Sort::Link, Stands::Link) => folder.remove(name)?,
             _ => return Err(self.refused("what the capture did not see")),
         }

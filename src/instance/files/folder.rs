@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -29,6 +29,8 @@ pub(super) enum Stands {
 pub(super) struct Folder {
     handle: OwnedFd,
     place: Place,
+    /// For SQLite, which takes nothing else; see [`Folder::check_path`].
+    path: PathBuf,
 }
 
 const SEARCH: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -38,12 +40,12 @@ impl Folder {
     pub(super) fn root(path: &Path) -> Result<Folder> {
         let handle = rustix::fs::open(path, SEARCH, Mode::empty());
         let handle = handle.with_context(|| format!("can't open the directory {}", path.display()))?;
-        Ok(Folder { handle, place: Place::root() })
+        Ok(Folder { handle, place: Place::root(), path: path.to_owned() })
     }
 
     /// The directory at `place`, from the instance's own; none where a name on the way is missing or is no directory.
     pub(super) fn find(&self, place: &Place) -> Result<Option<Folder>> {
-        let mut folder = Folder { handle: self.reopen()?, place: self.place.clone() };
+        let mut folder = self.again()?;
         for name in place.names() {
             match folder.stands(name)? {
                 Stands::Directory => folder = folder.enter(name)?,
@@ -55,7 +57,7 @@ impl Folder {
 
     /// The directory at `place`, from the instance's own, making what is missing on the way.
     pub(super) fn make(&self, place: &Place) -> Result<Folder> {
-        let mut folder = Folder { handle: self.reopen()?, place: self.place.clone() };
+        let mut folder = self.again()?;
         for name in place.names() {
             match rustix::fs::mkdirat(&folder.handle, name, Mode::from_raw_mode(0o777)) {
                 Ok(()) | Err(Errno::EXIST) => {}
@@ -77,7 +79,29 @@ impl Folder {
         };
         let place =
             self.place.child(name).ok_or_else(|| Error::denied(format!("{} is out of bounds", self.shown(name))))?;
-        Ok(Folder { handle, place })
+        Ok(Folder { handle, place, path: self.path.join(name) })
+    }
+
+    /// The same directory once more.
+    pub(super) fn again(&self) -> Result<Folder> {
+        Ok(Folder { handle: self.reopen()?, place: self.place.clone(), path: self.path.clone() })
+    }
+
+    /// The path of a name in it.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Fails unless its path leads to this very directory still, and through no symbolic link.
+    pub(super) fn check_path(&self) -> Result<()> {
+        let what = || self.what("look at", "");
+        let ours = File::from(self.reopen()?).metadata().with_context(what)?;
+        let theirs = self.path.canonicalize().and_then(std::fs::metadata).with_context(what)?;
+        let is_same = (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino());
+        if is_same && self.path.canonicalize().with_context(what)? == self.path {
+            return Ok(());
+        }
+        Err(Error::denied(format!("{:?} was moved away meanwhile", self.place.as_str())))
     }
 
     fn reopen(&self) -> Result<OwnedFd> {
@@ -118,6 +142,12 @@ impl Folder {
             FileType::Symlink => Stands::Link,
             _ => Stands::Other,
         })
+    }
+
+    /// Whether anything stands at `place`, from the instance's own directory.
+    pub(super) fn holds(&self, place: &Place) -> Result<bool> {
+        let Some((parent, name)) = place.split() else { return Ok(true) };
+        self.find(&parent)?.map_or(Ok(false), |folder| Ok(folder.stands(name)? != Stands::Nothing))
     }
 
     /// Opens a regular file to read it; never waits for a pipe, never follows a link.

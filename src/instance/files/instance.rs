@@ -1,12 +1,15 @@
 //! [`Directory`]: a directory as one [`Instance`].
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::entry::Entry;
 use super::folder::{Folder, Stands};
-use super::place::{FILES, REGION, is_withheld, place_of};
+use super::place::{FILES, Place, REGION, Sort, is_withheld, place_of};
+use super::sqlite::{self, SQLITE, Writer};
 use super::{link, walk};
 use crate::core::address::{Address, SELF_ACCOUNT};
 use crate::core::content::Contents;
@@ -14,17 +17,21 @@ use crate::core::record::{Body, Record};
 use crate::core::select::Selector;
 use crate::core::version::Skip;
 use crate::error::{Error, Result};
-use crate::instance::{Identity, Instance, Sink, Stage, Step};
+use crate::instance::{Identity, Instance, Settled, Sink, Stage, Step};
 
 /// How a directory is named where an emulator's URL would stand: `dir:PATH`.
 pub const SCHEME: &str = "dir:";
 /// The services that a directory has.
-pub const SERVICES: [&str; 1] = [FILES];
+pub const SERVICES: [&str; 2] = [FILES, SQLITE];
+/// What is not as a person may expect of databases.
+const WHOLE: &str = "a database with virtual tables (full-text search, R*Tree) is kept as one file, not row by row";
 
 /// A directory whose files are an instance's state.
 pub struct Directory {
     url: String,
     root: Folder,
+    /// Databases that steps have begun to change.
+    begun: Mutex<BTreeMap<Place, Writer>>,
 }
 
 impl Directory {
@@ -47,7 +54,38 @@ impl Directory {
             return Err(Error::denied(format!("{text} can't be an instance"))
                 .hint("name a directory that holds the state of a tool, and nothing else"));
         }
-        Ok(Directory { url: format!("{SCHEME}{text}"), root })
+        Ok(Directory { url: format!("{SCHEME}{text}"), root, begun: Mutex::default() })
+    }
+
+    fn begun(&self) -> MutexGuard<'_, BTreeMap<Place, Writer>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn apply_row(&self, step: &Step, contents: &dyn Contents) -> Result<()> {
+        let place = sqlite::place_of(&step.address)?;
+        let is_row = step.address.owner().is_some();
+        let mut begun = self.begun();
+        if !is_row && step.after.is_none() {
+            begun.remove(&place);
+            return Entry { root: &self.root, place: &place, was_there: true }.delete(Sort::File);
+        }
+        if !begun.contains_key(&place) {
+            let writer = match (&step.before, &step.after) {
+                (None, Some(record)) if !is_row => {
+                    begun.insert(place.clone(), Writer::create(&self.root, &place, record)?);
+                    return Ok(());
+                }
+                (_, None) if !self.root.holds(&place)? => return Ok(()),
+                _ => Writer::open(&self.root, &place)?,
+            };
+            begun.insert(place.clone(), writer);
+        }
+        let Some(writer) = begun.get_mut(&place) else { return Ok(()) };
+        match &step.after {
+            Some(record) if is_row => writer.put_row(&step.address, step.before.as_ref(), record, contents),
+            Some(record) => writer.put_schema(record),
+            None => writer.delete_row(&step.address),
+        }
     }
 
     fn apply_file(&self, step: &Step, contents: &dyn Contents) -> Result<()> {
@@ -71,7 +109,7 @@ impl Instance for Directory {
             emulator: "directory".to_owned(),
             version: String::new(),
             account: SELF_ACCOUNT.to_owned(),
-            services: vec![(FILES.to_owned(), None)],
+            services: vec![(FILES.to_owned(), None), (SQLITE.to_owned(), Some(WHOLE.to_owned()))],
         })
     }
 
@@ -81,11 +119,13 @@ impl Instance for Directory {
 
     async fn capture(&self, selector: &Selector, sink: &dyn Sink) -> Result<()> {
         let selected = Selected { selector, sink };
-        tokio::task::block_in_place(|| walk::capture(&self.root, &selected))
+        self.begun().clear();
+        tokio::task::block_in_place(|| walk::capture(&self.root, selector, &selected))
     }
 
-    fn stage(&self, _address: &Address) -> Stage {
-        Stage::Item
+    fn stage(&self, address: &Address) -> Stage {
+        // A file may have to make way for a database at its path, and the other way about; so both are gone first.
+        if address.owner().is_some() { Stage::Item } else { Stage::Resource }
     }
 
     async fn apply(&self, step: &Step, contents: &dyn Contents) -> Result<()> {
@@ -94,7 +134,23 @@ impl Instance for Directory {
             return Err(Error::failed(format!("a directory takes nothing like {address}"))
                 .hint(format!("leave other services out: --service {}", SERVICES.join(","))));
         }
-        tokio::task::block_in_place(|| self.apply_file(step, contents))
+        tokio::task::block_in_place(|| match address.service() {
+            SQLITE => self.apply_row(step, contents),
+            _ => self.apply_file(step, contents),
+        })
+    }
+
+    async fn settle(&self, contents: &dyn Contents) -> Result<Settled> {
+        let begun = std::mem::take(&mut *self.begun());
+        tokio::task::block_in_place(|| {
+            let mut all = Settled::default();
+            for writer in begun.into_values() {
+                let settled = writer.settle(contents)?;
+                all.refused.extend(settled.refused);
+                all.notes.extend(settled.notes);
+            }
+            Ok(all)
+        })
     }
 
     fn reset_shows(&self) -> bool {
@@ -112,6 +168,10 @@ fn empty(folder: &Folder) -> Result<bool> {
     for (name, is_text) in folder.names()? {
         let place = folder.place().child(&name).filter(|_| is_text && !is_withheld(&name));
         let gone = match (folder.stands(&name)?, place) {
+            (Stands::File, Some(_)) if sqlite::is_side_file(folder, &name)? => true,
+            (Stands::File, Some(_)) if sqlite::is_database(folder, &name)? => {
+                sqlite::remove(folder, &name).map(|()| true)?
+            }
             (Stands::File, Some(_)) => folder.remove(&name).map(|()| true)?,
             (Stands::Link, Some(place)) => {
                 let target = folder.read_link(&name)?;

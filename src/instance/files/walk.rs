@@ -1,17 +1,19 @@
 //! Capture: everything in the directory, name by name, without changing anything.
 
 use super::folder::{Folder, Stands};
-use super::place::{Place, Sort, TEMPORARY, is_withheld, tree};
+use super::place::{Place, REGION, Sort, TEMPORARY, is_withheld, tree};
+use super::sqlite::{self, Kept, SQLITE};
 use super::{link, record};
-use crate::core::address::Address;
+use crate::core::address::{Address, SELF_ACCOUNT};
+use crate::core::select::Selector;
 use crate::core::version::Skip;
 use crate::error::Result;
 use crate::instance::Sink;
 use crate::limits;
 
 /// Reads everything below `root` into `sink`.
-pub(super) fn capture(root: &Folder, sink: &dyn Sink) -> Result<()> {
-    let walk = Walk { sink };
+pub(super) fn capture(root: &Folder, selector: &Selector, sink: &dyn Sink) -> Result<()> {
+    let walk = Walk { wants_rows: selector.may_match(SELF_ACCOUNT, REGION, SQLITE), sink };
     if walk.folder(root, root.names()?)? {
         // Only while something is in it: an emptied directory is no proof that all of it was deleted on purpose.
         sink.mark(&tree(), &root.mark()?);
@@ -27,6 +29,8 @@ pub(super) fn is_home(folder: &Folder) -> Result<bool> {
 }
 
 struct Walk<'a> {
+    /// Whether anything of databases is asked for.
+    wants_rows: bool,
     sink: &'a dyn Sink,
 }
 
@@ -58,6 +62,8 @@ impl Walk<'_> {
     fn entry(&self, folder: &Folder, name: &str, place: &Place) -> Result<()> {
         match folder.stands(name)? {
             Stands::Nothing => Ok(()),
+            Stands::File if sqlite::is_side_file(folder, name)? => Ok(()),
+            Stands::File if sqlite::is_database(folder, name)? => self.database(folder, name, place),
             Stands::File => self.file(folder, name, place),
             Stands::Link => self.link(folder, name, place),
             Stands::Directory => self.directory(folder, name, place),
@@ -99,6 +105,25 @@ impl Walk<'_> {
             _ => {
                 self.skip(place, "a symbolic link that may lead out of the directory");
                 Ok(())
+            }
+        }
+    }
+
+    fn database(&self, folder: &Folder, name: &str, place: &Place) -> Result<()> {
+        let address = place.address(Sort::File);
+        if !self.wants_rows && !self.sink.wants(&address) {
+            return Ok(());
+        }
+        match sqlite::capture(folder, name, place, self.sink) {
+            Ok(Kept::Rows) => Ok(()),
+            Ok(Kept::Whole(body)) => {
+                let look = record::Look::of(&folder.open(name)?)?;
+                self.sink.record(address, record::file(look.executable, body))
+            }
+            Ok(Kept::Foreign) => self.file(folder, name, place),
+            Err(error) => {
+                self.skip_at(sqlite::address(place), &error.chain());
+                Err(error)
             }
         }
     }
