@@ -47,6 +47,8 @@ venv() {
 install_client() { venv client python3 boto3==1.44.5 awscli==1.46.3; }
 install_ministack() { venv ministack python3 ministack==1.5.33; }
 install_moto() { venv moto python3 'moto[server]==5.2.5'; }
+# A bookmark manager whose state is a SQLite database.
+install_buku() { venv buku python3 buku==5.1; }
 
 # LocalStack's own dependencies are not pinned: only those of its release day fit. Its metadata
 # asks for Python 3.10, but it imports warnings.deprecated, which came with 3.13.

@@ -44,6 +44,7 @@
 //! | to | see |
 //! |---|---|
 //! | add an AWS service | one file beside `iam` in `src/instance/aws/`, one line in its table of services |
+//! | know how files and SQLite rows become records | `src/instance/files/` |
 //! | add a command | its journey in `src/app/`, a line in [`app::request`], its arguments and text in `src/cli/` |
 //! | change what is stored or sent | [`core::codec`]: every format has a number, and golden tests |
 //! | know what is trusted | `core::identity`, `core::head`, `core::roster`: who signs what, and what a signature covers |

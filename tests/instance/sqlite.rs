@@ -298,7 +298,8 @@ async fn a_reference_to_nothing_is_put_in_and_said() {
     let here = Ground::with(&format!("{make} PRAGMA foreign_keys = OFF; INSERT INTO c VALUES (1, 7)"));
     let there = Ground::with(&format!("{make} INSERT INTO p VALUES (3); INSERT INTO c VALUES (3, 3)"));
     let wanted = here.capture(&Captured::default()).await;
-    wanted.records.lock().unwrap().extend(records(&there.capture(&wanted).await));
+    let theirs = records(&there.capture(&wanted).await);
+    wanted.records.lock().unwrap().extend(theirs);
     wanted.records.lock().unwrap().remove(&database().item("p", "3"));
     let settled = go(&there.instance(), &there.capture(&wanted).await, &wanted).await;
     assert!(settled.notes.len() == 1 && settled.notes[0].contains("2 more rows"), "{settled:?}");

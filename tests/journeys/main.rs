@@ -9,6 +9,7 @@ mod common;
 mod accounts;
 mod cloud;
 mod crash;
+mod directories;
 mod door;
 mod hostile;
 mod law;
