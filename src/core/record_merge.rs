@@ -13,6 +13,10 @@ use crate::core::value::Value;
 /// The collection of a queue that holds its message groups, and the attribute that holds a group's messages.
 const FIFO_GROUPS: (&str, &str, &str) = ("queue", "fifo-group", "Messages");
 
+/// The collection of a SQLite database that holds the counters of its AUTOINCREMENT columns, and the counter's attribute.
+/// Both sides count on whenever both insert; the larger count is right for both.
+const COUNTERS: (&str, &str, &str) = ("database", "sqlite_sequence", "seq");
+
 /// What becomes of a record that two sides changed in different ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Combined {
@@ -26,7 +30,10 @@ pub enum Combined {
 
 /// Whether a rule exists for records at this address: whether [`combine`] is worth reading them for.
 pub fn has_rule(address: &Address) -> bool {
-    let (kind, collection, _) = FIFO_GROUPS;
+    is_of(address, FIFO_GROUPS) || is_of(address, COUNTERS)
+}
+
+fn is_of(address: &Address, (kind, collection, _): (&str, &str, &str)) -> bool {
     address.kind() == kind && address.collection_and_item().is_some_and(|(name, _)| name == collection)
 }
 
@@ -34,6 +41,9 @@ pub fn has_rule(address: &Address) -> bool {
 ///
 /// Everything but the list that is merged must be the same on both sides.
 pub fn combine(address: &Address, base: &Record, ours: &Record, theirs: &Record) -> Combined {
+    if is_of(address, COUNTERS) {
+        return larger(ours, theirs);
+    }
     let (.., attribute) = FIFO_GROUPS;
     let list = |record: &Record| match record.attributes.get(attribute) {
         Some(Value::List(items)) => Some(items.clone()),
@@ -60,6 +70,22 @@ pub fn combine(address: &Address, base: &Record, ours: &Record, theirs: &Record)
         }
         None => Combined::Conflict,
     }
+}
+
+/// The record with the larger count, where only that differs.
+fn larger(ours: &Record, theirs: &Record) -> Combined {
+    let (.., attribute) = COUNTERS;
+    let count = |record: &Record| match record.attributes.get(attribute) {
+        Some(Value::Number(number)) => number.as_str().parse::<i64>().ok(),
+        _ => None,
+    };
+    let (Some(our_count), Some(their_count)) = (count(ours), count(theirs)) else { return Combined::Conflict };
+    let record = if our_count > their_count { ours } else { theirs };
+    let mut other = if our_count > their_count { theirs } else { ours }.clone();
+    other
+        .attributes
+        .extend(record.attributes.get_key_value(attribute).map(|(name, value)| (name.clone(), value.clone())));
+    if other == *record { Combined::Record(other) } else { Combined::Conflict }
 }
 
 /// Three-way merge of lists; none on a conflict. Takes O(n log n) for lists of n items.
@@ -234,6 +260,20 @@ mod tests {
                 prop_assert!(count(&merged, c) <= count(&ours, c) + count(&theirs, c));
             }
         }
+    }
+
+    #[test]
+    fn of_two_counters_the_larger_one_counts() {
+        let database = Address::resource("self", "local", "sqlite", "database", "x.db");
+        let (counter, row) = (database.item("sqlite_sequence", "'t'"), database.item("t", "1"));
+        let count = |seq: i64| Record::new([("seq".to_owned(), Value::from(seq))].into());
+        for (ours, theirs) in [(7, 9), (9, 7)] {
+            assert_eq!(combine(&counter, &count(5), &count(ours), &count(theirs)), Combined::Record(count(9)));
+        }
+        let mut other = count(9);
+        other.attributes.insert("name".into(), Value::text("u"));
+        assert_eq!(combine(&counter, &count(5), &count(7), &other), Combined::Conflict);
+        assert!(has_rule(&counter) && !has_rule(&row));
     }
 
     #[test]

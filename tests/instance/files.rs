@@ -268,3 +268,16 @@ fn a_directory_that_is_not_one_is_said() {
     assert_eq!(kind(&ground.path("home")), Kind::Denied);
     assert_eq!(kind(Path::new("/")), Kind::Denied);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_cut_off_inject_left_is_never_captured_and_goes_with_the_next() {
+    let ground = Ground::new();
+    ground.write("d/a", "a");
+    ground.write("d/.peapod-0011223344556677.tmp", "half");
+    let instance = ground.instance();
+    let captured = Captured::of(&instance).await;
+    assert_eq!(printed(&captured), ["file d/a"]);
+    assert!(ground.path("d/.peapod-0011223344556677.tmp").exists(), "a capture changes nothing");
+    instance.settle(&captured.contents).await.unwrap();
+    assert_eq!(leftovers(&ground.path("d")), 0);
+}

@@ -103,6 +103,17 @@ impl Entry<'_> {
         self.prune(parent)
     }
 
+    /// Removes the database that stands there, with all that belongs to it.
+    pub(super) fn delete_database(&self) -> Result<()> {
+        let Some((parent, name)) = self.place.split() else { return Err(self.refused("the directory itself")) };
+        let Some(folder) = self.root.find(&parent)? else { return Ok(()) };
+        match folder.stands(name)? {
+            Stands::Nothing => Ok(()),
+            Stands::File if sqlite::is_database(&folder, name)? => self.delete(Sort::File),
+            _ => Err(self.refused("no database")),
+        }
+    }
+
     /// A directory is there because of what it holds; one that is to stay empty has a record, which is put back after.
     fn prune(&self, mut place: Place) -> Result<()> {
         while let Some((parent, name)) = place.split() {

@@ -1,6 +1,6 @@
 //! [`Directory`]: a directory as one [`Instance`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::entry::Entry;
 use super::folder::{Folder, Stands};
-use super::place::{FILES, Place, REGION, Sort, is_withheld, place_of};
+use super::place::{FILES, Place, REGION, TEMPORARY, is_withheld, place_of};
 use super::sqlite::{self, SQLITE, Writer};
 use super::{link, walk};
 use crate::core::address::{Address, SELF_ACCOUNT};
@@ -30,6 +30,8 @@ const WHOLE: &str = "a database with virtual tables (full-text search, R*Tree) i
 pub struct Directory {
     url: String,
     root: Folder,
+    /// Directories in which the last capture saw what an inject that was cut off has left.
+    leftovers: Mutex<BTreeSet<Place>>,
     /// Databases that steps have begun to change.
     begun: Mutex<BTreeMap<Place, Writer>>,
 }
@@ -54,11 +56,24 @@ impl Directory {
             return Err(Error::denied(format!("{text} can't be an instance"))
                 .hint("name a directory that holds the state of a tool, and nothing else"));
         }
-        Ok(Directory { url: format!("{SCHEME}{text}"), root, begun: Mutex::default() })
+        Ok(Directory { url: format!("{SCHEME}{text}"), root, leftovers: Mutex::default(), begun: Mutex::default() })
     }
 
     fn begun(&self) -> MutexGuard<'_, BTreeMap<Place, Writer>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes what an inject that was cut off has left, once nothing else of that kind is under way.
+    fn sweep(&self) -> Result<()> {
+        for place in std::mem::take(&mut *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner)) {
+            let Some(folder) = self.root.find(&place)? else { continue };
+            for (name, is_text) in folder.names()? {
+                if is_text && name.starts_with(TEMPORARY) {
+                    folder.remove(&name)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn apply_row(&self, step: &Step, contents: &dyn Contents) -> Result<()> {
@@ -67,7 +82,7 @@ impl Directory {
         let mut begun = self.begun();
         if !is_row && step.after.is_none() {
             begun.remove(&place);
-            return Entry { root: &self.root, place: &place, was_there: true }.delete(Sort::File);
+            return Entry { root: &self.root, place: &place, was_there: true }.delete_database();
         }
         if !begun.contains_key(&place) {
             let writer = match (&step.before, &step.after) {
@@ -120,11 +135,12 @@ impl Instance for Directory {
     async fn capture(&self, selector: &Selector, sink: &dyn Sink) -> Result<()> {
         let selected = Selected { selector, sink };
         self.begun().clear();
-        tokio::task::block_in_place(|| walk::capture(&self.root, selector, &selected))
+        let leftovers = tokio::task::block_in_place(|| walk::capture(&self.root, selector, &selected))?;
+        *self.leftovers.lock().unwrap_or_else(PoisonError::into_inner) = leftovers;
+        Ok(())
     }
 
     fn stage(&self, address: &Address) -> Stage {
-        // A file may have to make way for a database at its path, and the other way about; so both are gone first.
         if address.owner().is_some() { Stage::Item } else { Stage::Resource }
     }
 
@@ -149,6 +165,7 @@ impl Instance for Directory {
                 all.refused.extend(settled.refused);
                 all.notes.extend(settled.notes);
             }
+            self.sweep()?;
             Ok(all)
         })
     }

@@ -1,5 +1,8 @@
 //! Capture: everything in the directory, name by name, without changing anything.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::folder::{Folder, Stands};
 use super::place::{Place, REGION, Sort, TEMPORARY, is_withheld, tree};
 use super::sqlite::{self, Kept, SQLITE};
@@ -11,14 +14,16 @@ use crate::error::Result;
 use crate::instance::Sink;
 use crate::limits;
 
-/// Reads everything below `root` into `sink`.
-pub(super) fn capture(root: &Folder, selector: &Selector, sink: &dyn Sink) -> Result<()> {
-    let walk = Walk { wants_rows: selector.may_match(SELF_ACCOUNT, REGION, SQLITE), sink };
+/// Reads everything below `root` into `sink`. Gives the directories in which temporary files of an inject lie that was
+/// cut off.
+pub(super) fn capture(root: &Folder, selector: &Selector, sink: &dyn Sink) -> Result<BTreeSet<Place>> {
+    let walk =
+        Walk { leftovers: RefCell::default(), wants_rows: selector.may_match(SELF_ACCOUNT, REGION, SQLITE), sink };
     if walk.folder(root, root.names()?)? {
         // Only while something is in it: an emptied directory is no proof that all of it was deleted on purpose.
         sink.mark(&tree(), &root.mark()?);
     }
-    Ok(())
+    Ok(walk.leftovers.into_inner())
 }
 
 /// Whether this is a home of peapod: it holds a key, which is nobody else's.
@@ -29,6 +34,7 @@ pub(super) fn is_home(folder: &Folder) -> Result<bool> {
 }
 
 struct Walk<'a> {
+    leftovers: RefCell<BTreeSet<Place>>,
     /// Whether anything of databases is asked for.
     wants_rows: bool,
     sink: &'a dyn Sink,
@@ -40,6 +46,7 @@ impl Walk<'_> {
         let mut holds = false;
         for (name, is_text) in names {
             if name.starts_with(TEMPORARY) {
+                self.leftovers.borrow_mut().insert(folder.place().clone());
                 continue;
             }
             holds = true;
