@@ -217,3 +217,47 @@ fn a_directory_is_named_asked_about_and_emptied_as_any_instance() {
     let home = format!("dir:{}", side.dev.home().display());
     side.dev.fails(5, &home, &["commit", "p"]);
 }
+
+#[test]
+fn an_inject_that_is_killed_ends_at_one_end_or_the_other() {
+    let (here, there) = (Side::new(), Side::new());
+    let rows = "WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO t SELECT i, 'new' || i FROM n";
+    let make = "CREATE TABLE t (id INTEGER PRIMARY KEY, v);";
+    for (side, rows) in [(&here, rows), (&there, "INSERT INTO t VALUES (1, 'old'), (5000, 'old')")] {
+        for name in ["x.db", "y.db"] {
+            let database = rusqlite::Connection::open(side.path(name)).unwrap();
+            database.execute_batch(&format!("{make} BEGIN; {rows}; COMMIT")).unwrap();
+        }
+    }
+    for number in 0..100 {
+        fs::write(here.path(&format!("file{number}")), format!("new {number}")).unwrap();
+    }
+    fs::write(there.path("file1"), "old").unwrap();
+    rusqlite::Connection::open(here.path("fresh.db")).unwrap().execute_batch(make).unwrap();
+    let wanted = here.ok(&["commit", "p"])["root"].clone();
+    let before = here.dev.ok(&there.url(), &["commit", "q"])["root"].clone();
+
+    let mut was_cut_off = false;
+    for delay in [200, 400, 600, 900, 1200, 1600, 2400] {
+        let running = here.dev.start(&there.url(), &["inject", "p", "--strategy", "overwrite"]);
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        running.kill();
+        // The next command puts back what was changed, or finds it done.
+        let again = here.dev.run(&there.url(), &["commit", "q", "--replace"]);
+        assert_eq!(again.code(), 0, "{again:?}");
+        was_cut_off |= again.err().contains("putting back what it changed");
+        let root = again.json()["root"].clone();
+        assert!(root == before || root == wanted, "after {delay} ms: {again:?}");
+        for name in ["x.db", "y.db"] {
+            let database = rusqlite::Connection::open(there.path(name)).unwrap();
+            let whole: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+            assert_eq!(whole, "ok");
+        }
+    }
+    assert!(was_cut_off, "no kill came in time");
+    here.dev.ok(&there.url(), &["inject", "p", "--strategy", "overwrite"]);
+    assert_eq!(there.ok(&["commit", "p"])["root"], wanted);
+    let names = fs::read_dir(there.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with(".peapod")).collect();
+    assert_eq!(left.len(), 0, "{left:?}");
+}
