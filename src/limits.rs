@@ -115,6 +115,10 @@ pub const HEAD: usize = 512;
 pub const ROSTER_ENTRY: usize = 60 * 1024;
 /// Last heads that one roster entry names.
 pub const KEPT_HEADS: usize = 400;
+/// One rule for withholding values.
+pub const REDACT_RULE: usize = 1024;
+/// Rules for withholding that one team or one command may have.
+pub const REDACT_RULES: usize = 256;
 /// Links with one number that a chain takes while the one that an admin has named is still missing.
 pub const FORK_BRANCHES: usize = 4;
 /// Pods in which one author's heads are kept.

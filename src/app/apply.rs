@@ -15,6 +15,7 @@ use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::record::Record;
 use crate::core::version::Skip;
+use crate::core::withheld;
 use crate::error::{Kind, Result};
 use crate::instance::{Instance, Stage, Step};
 use crate::limits;
@@ -200,16 +201,24 @@ impl Run<'_> {
             return Ok(());
         }
         if let Some(owner) = change.address.owner().filter(|owner| self.state().refused.contains(owner)) {
-            self.lose(&change.address, format!("{owner} was refused"));
+            self.lose(&change.address, format!("{owner} was refused or left out"));
             return Ok(());
         }
         let store = &*self.app.store;
-        let step = Step {
-            before,
-            after: change.after.as_ref().map(|leaf| leaf.record(store)).transpose()?,
-            address: change.address,
-            paused: self.plan.paused,
-        };
+        let mut after = change.after.as_ref().map(|leaf| leaf.record(store)).transpose()?;
+        if let Some(record) = after.as_mut().filter(|record| withheld::has_withheld(record)) {
+            // An instance keeps what the pod does not say, and goes without what neither has.
+            let known = before.as_ref().map_or_else(|| record.clone(), |before| withheld::reveal(record, before));
+            let (whole, missing) = withheld::without(&known);
+            if !withheld::can_be_without(&change.address, &missing) {
+                if before.is_none() {
+                    self.state().refused.insert(change.address);
+                }
+                return Ok(());
+            }
+            *record = whole;
+        }
+        let step = Step { before, after, address: change.address, paused: self.plan.paused };
         match self.instance.apply(&step, store).await {
             Ok(()) => {
                 let went = match &step.after {

@@ -11,6 +11,7 @@ use crate::core::codec;
 use crate::core::content::{ContentReader, ContentRef, ContentWriter, Contents};
 use crate::core::name::Name;
 use crate::core::record::{Body, Record};
+use crate::core::redact::Rules;
 use crate::core::select::{Selection, Selector};
 use crate::core::version::Skip;
 use crate::error::{Error, Result};
@@ -47,8 +48,21 @@ impl Captured {
 }
 
 /// Captures everything selected, and says what could not be captured. The instance is not changed.
+///
+/// Nothing is withheld: what an inject replaces can be put back. What becomes a version comes from [`capture_without`].
 pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, events: &Events) -> Result<Captured> {
-    let captured = look(app, instance, selector, events).await?;
+    capture_without(app, instance, selector, &Rules::default(), events).await
+}
+
+/// The same without what the rules withhold: nothing of that is hashed or stored.
+pub async fn capture_without(
+    app: &App,
+    instance: &dyn Instance,
+    selector: &Selector,
+    rules: &Rules,
+    events: &Events,
+) -> Result<Captured> {
+    let captured = look_without(app, instance, selector, rules, events).await?;
     let skipped: Vec<Skipped> = captured.skipped.iter().map(Skipped::from).collect();
     for Skipped { address, reason } in Skipped::by_service(&skipped) {
         events.warn(format!("not captured: {address}: {reason}")).await;
@@ -58,10 +72,21 @@ pub async fn capture(app: &App, instance: &dyn Instance, selector: &Selector, ev
 
 /// Captures everything selected, and leaves it to the caller to say what could not be captured.
 pub async fn look(app: &App, instance: &dyn Instance, selector: &Selector, events: &Events) -> Result<Captured> {
+    look_without(app, instance, selector, &Rules::default(), events).await
+}
+
+async fn look_without(
+    app: &App,
+    instance: &dyn Instance,
+    selector: &Selector,
+    rules: &Rules,
+    events: &Events,
+) -> Result<Captured> {
     let sink = TreeSink {
         store: &app.store,
         instance: instance.url(),
         selector,
+        rules,
         counter: events.counter("reading", None, Unit::Items),
         sorter: Mutex::new(Some(app.store.sorter()?)),
         found: Mutex::default(),
@@ -137,6 +162,7 @@ struct TreeSink<'a> {
     store: &'a Store,
     instance: &'a str,
     selector: &'a Selector,
+    rules: &'a Rules,
     counter: Counter,
     sorter: Mutex<Option<Sorter<'a>>>,
     found: Mutex<Found>,
@@ -199,11 +225,17 @@ impl TreeSink<'_> {
 }
 
 impl Sink for TreeSink<'_> {
-    fn record(&self, address: Address, record: Record) -> Result<()> {
+    fn record(&self, address: Address, mut record: Record) -> Result<()> {
         if !self.selector.matches(&address) {
             return Ok(());
         }
         self.counter.add(1);
+        if matches!(record.body, Some(Body::Content(_))) && self.rules.withholds_body(&address) {
+            return self
+                .failure
+                .watch(Err(Error::failed(format!("this peapod can't withhold the bytes of {address}"))));
+        }
+        self.rules.withhold(&address, &mut record, &mut vec![]);
         match self.sorter.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(sorter) => self.failure.watch(sorter.push(&address, &record)),
             None => Ok(()),
@@ -229,6 +261,10 @@ impl Sink for TreeSink<'_> {
         }
     }
 
+    fn withholds_body(&self, address: &Address) -> bool {
+        self.rules.withholds_body(address)
+    }
+
     fn contents(&self) -> &dyn Contents {
         self
     }
@@ -239,6 +275,7 @@ impl Sink for TreeSink<'_> {
         let held = match &known.body {
             Body::Inline(_) => true,
             Body::Content(content) => self.store.has(&content.root).unwrap_or(false),
+            Body::Withheld => false,
         };
         (known.fingerprint == fingerprint && held).then_some(known.body)
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::accounts;
-use crate::app::capture::{Captured, capture, warn_of_nothing};
+use crate::app::capture::{Captured, capture_without, warn_of_nothing};
 use crate::app::clock::now;
 use crate::app::conflicts::{Between, Party};
 use crate::app::context::Context;
@@ -14,8 +14,10 @@ use crate::app::memory::{self, Memory};
 use crate::app::merging;
 use crate::app::state::App;
 use crate::app::versions::{self, local_head, set_local_head};
-use crate::app::views::{Counts, VersionView, counted};
+use crate::app::views::{Counts, VersionView, Withheld, counted};
+use crate::app::withholding;
 use crate::core::name::{Kind, Name};
+use crate::core::redact::Rules;
 use crate::core::select::{Selection, Selector};
 use crate::core::version::{Authorship, Skip, Source, Version, check_name};
 use crate::error::{Error, Result};
@@ -37,6 +39,9 @@ pub struct Commit {
     pub strict: bool,
     /// Lets the instance's state replace the head's: also where the instance is not known, or stands for an older version.
     pub replace: bool,
+    /// Rules for what is withheld, beside the team's: see [`crate::core::redact`].
+    #[serde(default)]
+    pub redact: Vec<String>,
 }
 
 /// The version that now holds the state.
@@ -49,6 +54,9 @@ pub struct CommitOutcome {
     pub made: bool,
     /// What differs from its first parent.
     pub changes: Counts,
+    /// How many values each rule keeps out of it.
+    #[serde(default)]
+    pub withheld: Vec<Withheld>,
 }
 
 /// Commits the caller's instance.
@@ -64,13 +72,14 @@ pub async fn run(app: &App, cx: &Context, request: Commit, events: &Events) -> R
 /// Commits this instance.
 pub async fn of(app: &App, instance: &dyn Instance, request: Commit, events: &Events) -> Result<CommitOutcome> {
     let selector = Selector::new(request.selection.clone())?;
+    let rules = withholding::rules(app, &request.redact)?;
     let _session = app.store.session();
     journal::recover(app, instance, events).await?;
     let identity = instance.identify().await?;
     let head = local_head(&app.store, &request.pod)?;
     let root = head.map(|head| Version::read(&*app.store, &head)).transpose()?.map(|version| version.root);
     accounts::visit(&app.store, instance, root.as_slice())?;
-    let captured = capture(app, instance, &selector, events).await?;
+    let captured = capture_without(app, instance, &selector, &rules, events).await?;
     warn_of_nothing(&app.store, &captured, root.as_ref(), events).await?;
     if request.strict && !captured.skipped.is_empty() {
         let first = &captured.skipped[0];
@@ -82,7 +91,7 @@ pub async fn of(app: &App, instance: &dyn Instance, request: Commit, events: &Ev
         ))
         .hint("leave --strict away to commit the rest"));
     }
-    let done = tokio::task::block_in_place(|| record(app, instance.url(), &identity, &request, &captured))?;
+    let done = tokio::task::block_in_place(|| record(app, instance.url(), &identity, &request, &captured, &rules))?;
     if done.version.author.is_none() {
         let text = "the pod's head had moved on since this instance was put in or taken, so both were merged; `peapod diff \
                     NAME --instance` shows what the instance does not hold of it; `commit --replace` would have gone back \
@@ -93,12 +102,19 @@ pub async fn of(app: &App, instance: &dyn Instance, request: Commit, events: &Ev
 }
 
 /// Makes the version of what was captured, and remembers it.
-fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured: &Captured) -> Result<CommitOutcome> {
+fn record(
+    app: &App,
+    url: &str,
+    identity: &Identity,
+    request: &Commit,
+    captured: &Captured,
+    rules: &Rules,
+) -> Result<CommitOutcome> {
     let store = &*app.store;
     let pod = &request.pod;
     let head = local_head(store, pod)?;
     let memory = Memory::of(store, url, pod, captured)?;
-    let snapshot = match (&memory, &head) {
+    let mut snapshot = match (&memory, &head) {
         (Some(memory), _) => {
             let root = Version::read(store, &memory.version)?.root;
             let live = memory.live(store, &root, captured)?;
@@ -112,6 +128,9 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
         (None, Some(head)) => on_top_of(app, pod, head, captured, request.replace)?,
         (None, None) => Snapshot { parent: None, root: captured.root },
     };
+    // What the instance does not show stays as the parent has it: the rules are for that too.
+    let withheld;
+    (snapshot.root, withheld) = withholding::withhold(store, &snapshot.root, rules)?;
     let name = match snapshot.parent {
         Some((parent, root)) if root == snapshot.root => parent,
         _ => version(app, identity, request, captured, &snapshot)?.write(store, &app.secret)?,
@@ -158,6 +177,7 @@ fn record(app: &App, url: &str, identity: &Identity, request: &Commit, captured:
         version: VersionView::new(app, &new_head, &version)?,
         made: head != Some(new_head),
         changes: Counts::between(store, &before, &version.root)?,
+        withheld,
     })
 }
 

@@ -1,12 +1,14 @@
 //! Conflicts as people and scripts see them: where, which side did what, what differs, and whose change it was.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::app::diff::changed_attributes;
 use crate::app::history::last_change;
 use crate::app::state::App;
 use crate::app::team;
-use crate::app::views::{ConflictAttribute, ConflictSide, ConflictView, counted};
+use crate::app::views::{AttributeChange, ConflictAttribute, ConflictSide, ConflictView, counted};
 use crate::core::name::Name;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -97,8 +99,23 @@ fn phrase(side: &ConflictSide) -> String {
 /// What differs where both sides have the record.
 fn attributes(store: &Store, conflict: &Conflict) -> Result<Vec<ConflictAttribute>> {
     let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) else { return Ok(vec![]) };
-    let changes = changed_attributes(&ours.record(store)?, &theirs.record(store)?).into_iter();
-    let attribute = |change: crate::app::views::AttributeChange| ConflictAttribute {
+    let theirs = theirs.record(store)?;
+    let in_conflict = |change: &AttributeChange| {
+        let below = |path: &String| change.attribute.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        conflict.attributes.is_empty()
+            || conflict.attributes.iter().any(|path| *path == change.attribute || below(path))
+    };
+    let changes = changed_attributes(&ours.record(store)?, &theirs).into_iter().filter(in_conflict);
+    // What both have in common with the base is not among these, so that each that the base has differs from one side.
+    let base = conflict.base.as_ref().map(|base| base.record(store)).transpose()?;
+    let was: BTreeMap<String, Value> = match &base {
+        Some(base) => {
+            changed_attributes(base, &theirs).into_iter().filter_map(|c| Some((c.attribute, c.before?))).collect()
+        }
+        None => BTreeMap::new(),
+    };
+    let attribute = |change: AttributeChange| ConflictAttribute {
+        base: was.get(&change.attribute).cloned().map(brief),
         attribute: change.attribute,
         ours: change.before.map(brief),
         theirs: change.after.map(brief),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::app::accounts;
-use crate::app::capture::capture;
+use crate::app::capture::capture_without;
 use crate::app::context::Context;
 use crate::app::events::Events;
 use crate::app::memory::Memory;
@@ -13,12 +13,14 @@ use crate::app::resolve::resolve;
 use crate::app::services;
 use crate::app::state::App;
 use crate::app::views::{AttributeChange, Counts};
+use crate::app::withholding;
 use crate::core::name::Name;
 use crate::core::record::Record;
 use crate::core::reference::Reference;
 use crate::core::select::{Selection, Selector};
 use crate::core::value::Value;
 use crate::core::version::Version;
+use crate::core::withheld;
 use crate::error::Result;
 use crate::tree;
 
@@ -88,20 +90,33 @@ pub async fn run(app: &App, cx: &Context, request: Diff, events: &Events) -> Res
         Side::Instance => (Some(name), None, version.root, live(app, cx, &version, &selector, events).await?),
     };
     services::require_held(store, &[from_root, to_root], &request.selection)?;
+    // What was withheld says nothing about an instance.
+    let is_live = matches!(request.to, Side::Instance);
     let mut counts = Counts::default();
     for change in tree::diff(store, &from_root, &to_root)? {
         let change = change?;
         if !selector.matches(&change.address) {
             continue;
         }
-        counts.count(&change);
         let address = change.address.to_string();
+        let records = match (&change.before, &change.after) {
+            (Some(before), Some(after)) => {
+                let (before, after) = (before.record(store)?, after.record(store)?);
+                let (before, after) = if is_live { mutually_revealed(&before, &after) } else { (before, after) };
+                if before == after {
+                    continue;
+                }
+                Some((before, after))
+            }
+            _ => None,
+        };
+        counts.count(&change);
         match (change.before, change.after) {
             (None, _) => events.row("added", &address).await?,
             (_, None) => events.row("removed", &address).await?,
-            (Some(before), Some(after)) => {
+            (Some(_), Some(_)) => {
                 events.row("changed", &address).await?;
-                let attributes = changed_attributes(&before.record(store)?, &after.record(store)?);
+                let attributes = records.map(|(before, after)| changed_attributes(&before, &after)).unwrap_or_default();
                 events.row("details", &Detail { address, attributes }).await?;
             }
         }
@@ -110,13 +125,19 @@ pub async fn run(app: &App, cx: &Context, request: Diff, events: &Events) -> Res
     Ok(DiffOutcome { from: text(from), to: text(to), counts })
 }
 
+/// Both records, with what is withheld in one as the other has it.
+fn mutually_revealed(before: &Record, after: &Record) -> (Record, Record) {
+    (withheld::reveal(before, after), withheld::reveal(after, before))
+}
+
 /// The instance's state as a commit of the version's pod would take it. What could not be captured is as the version
 /// has it.
 async fn live(app: &App, cx: &Context, version: &Version, selector: &Selector, events: &Events) -> Result<Name> {
     let store = &*app.store;
     let instance = cx.connect(None, events).await?;
     accounts::visit(store, &*instance, &[version.root])?;
-    let captured = capture(app, &*instance, selector, events).await?;
+    let rules = withholding::rules(app, &[])?;
+    let captured = capture_without(app, &*instance, selector, &rules, events).await?;
     let memory = Memory::of(store, instance.url(), &version.pod, &captured)?;
     if let Some(memory) = memory {
         return memory.live(store, &Version::read(store, &memory.version)?.root, &captured);

@@ -152,7 +152,7 @@ mod tests {
             assert_eq!(color["reason"], "changed in yours by anna, changed in theirs by ben");
             assert_eq!(
                 color["attributes"],
-                serde_json::json!([{"attribute": "Value", "ours": "green", "theirs": "blue"}])
+                serde_json::json!([{"attribute": "Value", "base": "red", "ours": "green", "theirs": "blue"}])
             );
             assert_eq!(color["theirs"]["author"], ben.author().to_string());
             let size = &document["conflicts"][1];

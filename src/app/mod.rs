@@ -52,6 +52,7 @@ pub mod team;
 pub mod undo;
 pub mod versions;
 pub mod views;
+pub mod withholding;
 
 pub use context::Context;
 pub use events::Events;

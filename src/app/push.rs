@@ -14,7 +14,7 @@ use crate::app::resolve::resolve;
 use crate::app::state::App;
 use crate::app::team;
 use crate::app::versions;
-use crate::app::views::{Counts, VersionView, counted};
+use crate::app::views::{Counts, VersionView, Withheld, counted};
 use crate::core::name::{Kind, Name};
 use crate::core::reference::Reference;
 use crate::core::select::Selection;
@@ -43,6 +43,9 @@ pub struct Push {
     pub strict: bool,
     /// Like `commit`'s.
     pub replace: bool,
+    /// Like `commit`'s.
+    #[serde(default)]
+    pub redact: Vec<String>,
     /// Waits until so many teammates hold all of it.
     pub replicas: usize,
     /// How long to wait for them.
@@ -59,6 +62,9 @@ pub struct PushOutcome {
     pub made: bool,
     /// What the commit changed.
     pub changes: Counts,
+    /// Like `commit`'s.
+    #[serde(default)]
+    pub withheld: Vec<Withheld>,
     /// The number of the signed head.
     pub seq: u64,
     /// Teammates told at once.
@@ -76,8 +82,8 @@ pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Res
     let node = reach::node(app).await?;
     let turn = events.unless_stopped(async { Ok(app.turn().await) }).await?;
     let said = request.message.is_some();
-    let (made, changes) = if request.no_commit {
-        (false, Counts::default())
+    let (made, changes, withheld) = if request.no_commit {
+        (false, Counts::default(), vec![])
     } else {
         let commit = Commit {
             pod: pod.to_owned(),
@@ -85,12 +91,13 @@ pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Res
             selection: request.selection,
             strict: request.strict,
             replace: request.replace,
+            redact: request.redact,
         };
         let done = events.unless_stopped(commit::run(app, cx, commit, events)).await?;
         if said && !done.made {
             events.warn("there was nothing to commit, so the message is not used").await;
         }
-        (done.made, done.changes)
+        (done.made, done.changes, done.withheld)
     };
     let name = resolve(app, &Reference::head(pod)?)?;
     versions::require_complete(&app.store, pod, &name)?;
@@ -121,7 +128,7 @@ pub async fn run(app: &App, cx: &Context, request: Push, events: &Events) -> Res
     if peers == 0 {
         events.message("no teammate is connected now; they get it as soon as one meets this node").await;
     }
-    Ok(PushOutcome { version, made, changes, seq, peers, replicas })
+    Ok(PushOutcome { version, made, changes, withheld, seq, peers, replicas })
 }
 
 /// Says whose known heads have versions that the pushed one lacks.

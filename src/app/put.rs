@@ -16,11 +16,13 @@ use crate::app::target::{Sides, target};
 use crate::app::undo::UndoEntry;
 use crate::app::versions;
 use crate::app::views::{ConflictView, Counts, InjectOutcome, Lost, counted};
+use crate::app::withholding;
 use crate::app::{App, Events};
 use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::select::Selector;
 use crate::core::version::{Skip, Version};
+use crate::core::withheld;
 use crate::error::{Error, Result};
 use crate::instance::{Instance, Stage};
 use crate::limits;
@@ -65,6 +67,8 @@ pub struct Prepared {
     stands_for: Name,
     plan: Plan,
     conflicts: Vec<ConflictView>,
+    /// What the version does not have for this instance.
+    withheld: Vec<Lost>,
 }
 
 /// What the look afterwards shows of what was put in.
@@ -135,6 +139,8 @@ fn decide(
         true => live,
         false => to_try_again(store, instance, options.strategy, &live, &captured, becomes_the_pods)?,
     };
+    let to = withholding::revealed(store, &from, &to)?;
+    let withheld = withholding::not_brought(store, &from, &to)?;
     let plan = Plan { actual: captured.root, from, to, paused: options.paused, skipped: captured.skipped.clone() };
     let seen = match &memory {
         Some(memory) => Memory {
@@ -147,6 +153,7 @@ fn decide(
     let is_proven = memory.as_ref().map_or(Ok(true), |memory| memory.is_proven_by(store, &captured))?;
     Ok(Prepared {
         is_proven,
+        withheld,
         version: *name,
         _session: session,
         live,
@@ -208,6 +215,7 @@ impl Prepared {
             applied,
             conflicts: self.conflicts.clone(),
             lost,
+            withheld: self.withheld.clone(),
             plan: None,
         }
     }
@@ -337,6 +345,7 @@ impl Prepared {
         for change in tree::diff(store, &self.plan.from, &self.plan.to)? {
             let change = change?;
             let Some(after) = &change.after else { continue };
+            let wanted = after.record(store)?;
             if lost.len() >= limits::LOST {
                 break;
             }
@@ -345,9 +354,10 @@ impl Prepared {
                 continue;
             }
             let reason = match kept.get(&change.address)? {
+                None if !withheld::can_be_without(&change.address, &withheld::without(&wanted).1) => continue,
                 None => "not kept by this instance".to_owned(),
                 Some(kept) => {
-                    let wanted = after.record(store)?;
+                    let (wanted, _) = withheld::without(&withheld::reveal(&wanted, &kept));
                     let mut missing: Vec<&str> = wanted
                         .attributes
                         .iter()

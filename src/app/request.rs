@@ -103,6 +103,7 @@ journeys! {
     TeamMembers(team::TeamMembers) Reads team::members => team::TeamOutcome;
     TeamRole(team::TeamRole) Alone team::role => team::TeamOutcome;
     TeamRemove(team::TeamRemove) Alone team::remove => team::TeamOutcome;
+    TeamRedact(team::TeamRedact) Alone team::redact => team::TeamRedactOutcome;
     TeamSettle(team::TeamSettle) Alone team::settle => team::TeamOutcome;
     Status(status::Status) Reads status::status => status::StatusOutcome;
     Peers(status::Peers) Reads status::peers => status::PeersOutcome;

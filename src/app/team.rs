@@ -15,6 +15,7 @@ use crate::app::state::App;
 use crate::core::codec;
 use crate::core::identity::Author;
 use crate::core::name::Name;
+use crate::core::redact::Rule;
 use crate::core::reference::{At, Reference};
 use crate::core::roster::{Member, Role};
 use crate::core::ticket::Ticket;
@@ -85,6 +86,24 @@ pub struct TeamSettle {
     pub member: String,
     /// The pod, and the first digits of the version that the head names.
     pub head: Reference,
+}
+
+/// Asks what the team withholds, or changes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TeamRedact {
+    /// The rule that comes or goes; none to ask only.
+    pub rule: Option<String>,
+    /// Whether it goes.
+    pub remove: bool,
+}
+
+/// What the team withholds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TeamRedactOutcome {
+    /// The team's name.
+    pub team: String,
+    /// The rules, in the order of their texts.
+    pub rules: Vec<String>,
 }
 
 /// The team, after it was created, joined or changed.
@@ -297,6 +316,26 @@ pub async fn remove(app: &App, _cx: &Context, request: TeamRemove, _events: &Eve
         Ok(Change { value: (), links: vec![Link::Entry(entry)], writes: vec![] })
     })?;
     outcome(app)
+}
+
+/// Changes what the team withholds, and says what that is.
+pub async fn redact(app: &App, _cx: &Context, request: TeamRedact, _events: &Events) -> Result<TeamRedactOutcome> {
+    if let Some(rule) = &request.rule {
+        if !request.remove {
+            rule.parse::<Rule>()?;
+        }
+        app.team.decide(|ledger| {
+            if request.remove && !ledger.roster().withheld().any(|known| known == rule) {
+                return Err(
+                    Error::not_found(format!("the team has no rule {rule:?}")).hint("`peapod team redact` lists them")
+                );
+            }
+            let entry = ledger.redact(rule, !request.remove, &app.secret, now())?;
+            Ok(Change { value: (), links: entry.into_iter().map(Link::Entry).collect(), writes: vec![] })
+        })?;
+    }
+    let roster = app.team.roster().ok_or_else(no_team)?;
+    Ok(TeamRedactOutcome { team: roster.name.clone(), rules: roster.withheld().map(str::to_owned).collect() })
 }
 
 /// Names the branch that counts.

@@ -163,6 +163,7 @@ pub async fn last_of(app: &App, instance: &dyn Instance, events: &Events) -> Res
         applied: done.applied,
         conflicts: vec![],
         lost: done.lost,
+        withheld: vec![],
         plan: None,
     })
 }

@@ -171,13 +171,25 @@ pub struct ConflictSide {
 pub struct ConflictAttribute {
     /// Its name, dotted below the first level; `body` stands for the value.
     pub attribute: String,
+    /// What their common base has.
+    #[serde(default)]
+    pub base: Option<serde_json::Value>,
     /// What one side has.
     pub ours: Option<serde_json::Value>,
     /// What the other side has.
     pub theirs: Option<serde_json::Value>,
 }
 
-/// Something that an emulator did not keep.
+/// What a rule kept out of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// The rule, as it was given.
+    pub rule: String,
+    /// How many values.
+    pub values: u64,
+}
+
+/// Something that an instance did not get or did not keep.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Lost {
     /// Where.
@@ -221,6 +233,9 @@ pub struct InjectOutcome {
     pub conflicts: Vec<ConflictView>,
     /// What the instance did not keep.
     pub lost: Vec<Lost>,
+    /// What could not be brought, since the pod does not have it: it was withheld when it was committed.
+    #[serde(default)]
+    pub withheld: Vec<Lost>,
     /// What would be done; with `dry_run` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Vec<PlanStep>>,
@@ -236,6 +251,7 @@ impl InjectOutcome {
             applied: Counts::default(),
             conflicts: vec![],
             lost: vec![],
+            withheld: vec![],
             plan: None,
         }
     }

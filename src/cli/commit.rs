@@ -6,6 +6,7 @@ use crate::app::commit::Commit;
 use crate::cli::args::{Pod, There};
 use crate::cli::session::Session;
 use crate::cli::versions;
+use crate::core::redact::Rules;
 use crate::error::Result;
 
 /// What is committed: all of `commit`, and a part of `push`.
@@ -24,17 +25,22 @@ pub(crate) struct Args {
     /// Let the instance's state replace the pod's, also what a restarted one does not have, or an older version put in
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Keep values out: secrets, securestrings, env:NAME, dynamodb:TABLE:PATH or ADDRESS#PATH; may be given more than once
+    #[arg(long, value_name = "RULE")]
+    pub(crate) redact: Vec<String>,
     #[command(flatten)]
     pub(crate) there: There,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
+    Rules::parse(&args.redact)?;
     let commit = Commit {
         pod: args.pod.name()?,
         message: args.message,
         selection: args.there.selection()?,
         strict: args.strict,
         replace: args.replace,
+        redact: args.redact,
     };
     let done = session.run(args.there.context().await?, commit).await?;
     session.text(|page| {
@@ -44,6 +50,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
             true => writeln!(page, "  {extent}; {}", versions::counts(&done.changes))?,
             false => writeln!(page, "  {extent}")?,
         }
+        versions::withheld(page, &done.withheld)?;
         versions::skipped(page, &done.version.skipped)
     })
 }

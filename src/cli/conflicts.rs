@@ -5,18 +5,25 @@ use crate::cli::style::{LINES, Paint, one_line, plain};
 
 /// Characters of one side's value.
 const VALUE: usize = 60;
+/// What the state that both sides come from is called.
+const BASE: &str = "base";
 
 /// Conflicts that stopped a command: what each side did and has.
 pub(crate) fn text(paint: Paint, conflicts: &[ConflictView]) -> String {
     let mut text = String::new();
     for conflict in conflicts.iter().take(LINES) {
         text.push_str(&format!("  {}  {}\n", plain(&conflict.address), paint.dim(&plain(&conflict.reason))));
-        let width = conflict.ours.side.chars().count().max(conflict.theirs.side.chars().count());
+        let width =
+            [BASE, &conflict.ours.side, &conflict.theirs.side].map(|side| side.chars().count()).into_iter().max();
+        let width = width.unwrap_or_default();
         for attribute in &conflict.attributes {
             text.push_str(&format!("    {}\n", plain(&attribute.attribute)));
-            for (side, value) in [(&conflict.ours, &attribute.ours), (&conflict.theirs, &attribute.theirs)] {
+            let sides = [(&conflict.ours.side, &attribute.ours), (&conflict.theirs.side, &attribute.theirs)];
+            let name = BASE.to_owned();
+            let base = attribute.base.is_some().then_some((&name, &attribute.base));
+            for (side, value) in base.into_iter().chain(sides) {
                 let value = value.as_ref().map_or_else(|| paint.dim("not set"), |value| one_line(value, VALUE));
-                text.push_str(&format!("      {:width$}  {value}\n", plain(&side.side)));
+                text.push_str(&format!("      {:width$}  {value}\n", plain(side)));
             }
         }
     }
@@ -41,14 +48,14 @@ mod tests {
             "theirs": {"side": "pod", "did": "changed", "author": "ab", "member": "ben"},
             "attributes": [
                 {"attribute": "Value", "ours": "v".repeat(100), "theirs": "one\ntwo"},
-                {"attribute": "Tier", "ours": null, "theirs": 3},
+                {"attribute": "Tier", "base": 2, "ours": null, "theirs": 3},
             ],
         });
         let view: ConflictView = serde_json::from_value(view).unwrap();
         let no_terminal = std::fs::File::open("/dev/null").unwrap();
         let text = text(Paint::of(&no_terminal), &vec![view; LINES + 2]);
         let long = format!("{}…", "v".repeat(VALUE));
-        let first: Vec<&str> = text.lines().take(7).collect();
+        let first: Vec<&str> = text.lines().take(8).collect();
         assert_eq!(
             first,
             [
@@ -57,6 +64,7 @@ mod tests {
                 &format!("      instance  {long}"),
                 "      pod       one\\ntwo",
                 "    Tier",
+                "      base      2",
                 "      instance  not set",
                 "      pod       3",
             ]

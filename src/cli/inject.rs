@@ -69,6 +69,7 @@ pub(crate) fn plan(page: &mut Page, planned: &InjectOutcome, steps: usize) -> io
         writeln!(page, "... and {} more; --dry-run lists them all", all.len() - steps)?;
     }
     versions::settled(page, &planned.conflicts)?;
+    versions::not_brought(page, &planned.withheld)?;
     writeln!(page, "would change: {}", versions::counts(&planned.applied))
 }
 
@@ -79,6 +80,7 @@ pub(crate) fn summary(page: &mut Page, verb: &str, done: &InjectOutcome, url: &s
     writeln!(page, "{verb} {} {version} ({})", plain(&done.pod), strategy(done.strategy))?;
     writeln!(page, "  {}: {}", plain(url), versions::counts(&done.applied))?;
     versions::settled(page, &done.conflicts)?;
+    versions::not_brought(page, &done.withheld)?;
     versions::lost(page, &done.lost)
 }
 

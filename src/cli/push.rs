@@ -10,12 +10,13 @@ use crate::cli::commit;
 use crate::cli::session::Session;
 use crate::cli::style::count;
 use crate::cli::versions;
+use crate::core::redact::Rules;
 use crate::error::Result;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Push the head as it is; needs no instance
-    #[arg(long, conflicts_with_all = ["message", "strict", "replace"], conflicts_with_all = There::SELECTORS)]
+    #[arg(long, conflicts_with_all = ["message", "strict", "replace", "redact"], conflicts_with_all = There::SELECTORS)]
     no_commit: bool,
     /// Return only when so many teammates hold all of it
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -28,6 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
+    Rules::parse(&args.commit.redact)?;
     let push = Push {
         pod: args.commit.pod.name()?,
         message: args.commit.message,
@@ -35,6 +37,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         no_commit: args.no_commit,
         strict: args.commit.strict,
         replace: args.commit.replace,
+        redact: args.commit.redact,
         replicas: args.replicas,
         timeout: args.timeout,
     };
@@ -49,6 +52,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
             held => format!(", {held} of them hold it all"),
         };
         writeln!(page, "  told {}{held}", count(done.peers as u64, "teammate"))?;
+        versions::withheld(page, &done.withheld)?;
         versions::skipped(page, &done.version.skipped)
     })
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::app::Context;
-use crate::app::team::{TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamOutcome, TeamRemove, TeamRole, TeamSettle};
+use crate::app::team::{
+    TeamCreate, TeamInvite, TeamJoin, TeamMembers, TeamOutcome, TeamRedact, TeamRemove, TeamRole, TeamSettle,
+};
 use crate::cli::args::{Consent, duration, named};
 use crate::cli::session::{Page, Session};
 use crate::cli::style::{plain, short, time};
@@ -69,6 +71,15 @@ enum Action {
         #[command(flatten)]
         consent: Consent,
     },
+    /// List the rules for what everybody's commits keep out, or add one
+    Redact {
+        /// The rule: secrets, securestrings, env:NAME, dynamodb:TABLE:PATH or ADDRESS#PATH
+        #[arg(required_if_eq("remove", "true"))]
+        rule: Option<String>,
+        /// Take the rule away
+        #[arg(long)]
+        remove: bool,
+    },
     /// Say which head counts of a member who signed two with one number
     Settle {
         /// The member's name, or the first digits of its key
@@ -118,6 +129,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<()> {
         Action::Remove { member, consent } => {
             session.ask(&consent, &format!("remove {} from the team, for good?", plain(&member)))?;
             session.run(cx, TeamRemove { member }).await?
+        }
+        Action::Redact { rule, remove } => {
+            let done = session.run(cx, TeamRedact { rule, remove }).await?;
+            return session.text(|page| {
+                if done.rules.is_empty() {
+                    writeln!(page, "team {} withholds nothing", page.paint.bold(&plain(&done.team)))?;
+                }
+                done.rules.iter().try_for_each(|rule| writeln!(page, "{}", plain(rule)))
+            });
         }
         Action::Settle { member, head } => session.run(cx, TeamSettle { member, head }).await?,
     };

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::app::views::{ConflictView, Counts, Lost, Skipped, VersionView};
+use crate::app::views::{ConflictView, Counts, Lost, Skipped, VersionView, Withheld};
 use crate::cli::session::Page;
 use crate::cli::style::{LINES, count, headline, plain, short, size, time};
 
@@ -27,6 +27,19 @@ pub(crate) fn counts(counts: &Counts) -> String {
 pub(crate) fn skipped(page: &mut Page, skipped: &[Skipped]) -> io::Result<()> {
     let grouped = Skipped::by_service(skipped);
     list(page, "skipped", grouped.iter().map(|skipped| (&skipped.address, &skipped.reason)))
+}
+
+/// What rules kept out of a version, a line for each that met something.
+pub(crate) fn withheld(page: &mut Page, withheld: &[Withheld]) -> io::Result<()> {
+    for Withheld { rule, values } in withheld.iter().filter(|withheld| withheld.values > 0) {
+        writeln!(page, "  {} {} by {}", page.paint.yellow("withheld"), count(*values, "value"), plain(rule))?;
+    }
+    Ok(())
+}
+
+/// What a pod does not have for an instance.
+pub(crate) fn not_brought(page: &mut Page, lacking: &[Lost]) -> io::Result<()> {
+    list(page, "not in the pod", lacking.iter().map(|lost| (&lost.address, &lost.reason)))
 }
 
 /// What an instance did not keep.

@@ -21,8 +21,10 @@ pub fn fold(team: TeamId, chains: &BTreeMap<Author, Chain<Entry>>) -> Roster {
         members: BTreeMap::new(),
         admins: authority.order,
         entries: authority.entries,
+        redact: BTreeMap::new(),
         branches: BTreeMap::new(),
     };
+    let mut rules: BTreeMap<&str, Vec<(u32, bool)>> = BTreeMap::new();
     let mut statements: BTreeMap<Author, Statements<'_>> = BTreeMap::new();
     for (admin, act) in &authority.acts {
         match act {
@@ -35,8 +37,12 @@ pub fn fold(team: TeamId, chains: &BTreeMap<Author, Chain<Entry>>) -> Roster {
                 statements.entry(*member).or_default().changes.push((*turn, *to, kept));
             }
             Act::Remove { member, kept } => statements.entry(*member).or_default().removals.push(kept),
+            Act::Redact { rule, withhold, turn } => rules.entry(rule).or_default().push((*turn, *withhold)),
             Act::Settle { member, branch } => settle(&mut roster, *member, branch, admin, &authority.acts),
         }
+    }
+    for (rule, changes) in rules {
+        roster.redact.insert(rule.to_owned(), withheld(&changes));
     }
     for (key, statements) in statements {
         let role = roster.entries.get(&key).map(|ruling| *ruling == Ruling::Open);
@@ -45,6 +51,17 @@ pub fn fold(team: TeamId, chains: &BTreeMap<Author, Chain<Entry>>) -> Roster {
         }
     }
     roster
+}
+
+/// Whether a rule holds after these changes, and how many of them in a row there are. Of two with one turn the one that
+/// withholds holds: what was once let out can't be taken back.
+fn withheld(changes: &[(u32, bool)]) -> (bool, u32) {
+    let (mut holds, mut turn) = (false, 0);
+    while changes.iter().any(|(of, _)| *of == turn + 1) {
+        turn += 1;
+        holds = changes.contains(&(turn, true));
+    }
+    (holds, turn)
 }
 
 /// The senior's word holds; of one admin's words the last.
@@ -138,7 +155,7 @@ impl<'a> Authority<'a> {
             };
             for entry in chains.get(&admin).into_iter().flat_map(|chain| chain.counting(ruling)) {
                 let (about, grants, ends) = match &entry.act {
-                    Act::Found { .. } | Act::Settle { .. } => (None, false, None),
+                    Act::Found { .. } | Act::Settle { .. } | Act::Redact { .. } => (None, false, None),
                     Act::Add { member, role, .. } => (Some(*member), *role == Role::Admin, None),
                     Act::SetRole { member, from, to, kept, .. } => {
                         let ends = *from == Role::Admin && *to != Role::Admin;

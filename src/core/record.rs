@@ -30,14 +30,17 @@ pub enum Body {
     Inline(Vec<u8>),
     /// More than that.
     Content(ContentRef),
+    /// Bytes that a rule kept out of the pod: see [`super::redact`].
+    Withheld,
 }
 
 impl Body {
-    /// Length in bytes.
+    /// Length in bytes; 0 if withheld.
     pub fn size(&self) -> u64 {
         match self {
             Body::Inline(bytes) => bytes.len() as u64,
             Body::Content(content) => content.size,
+            Body::Withheld => 0,
         }
     }
 }

@@ -1,91 +1,192 @@
-//! How two changed records combine, where a rule exists.
+//! How two changed records combine: attribute by attribute.
+//!
+//! What one side changed is taken; maps are followed down, sets of plain values merge element by element. Where both
+//! changed one attribute in different ways, that is a conflict, by name. A withheld value never stands against another:
+//! it says nothing.
 //!
 //! A group of messages of a FIFO queue is one record, because its order is part of the state. Its list of messages is
 //! merged as a list: what one side took out is gone, what one side put in is in, and only what both did at the same
 //! place is a conflict (three-way merge as diff3 does it, message by message).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::address::Address;
-use crate::core::record::Record;
-use crate::core::value::Value;
+use crate::core::record::{Body, Record};
+use crate::core::value::{Number, Value};
 
 /// The collection of a queue that holds its message groups, and the attribute that holds a group's messages.
 const FIFO_GROUPS: (&str, &str, &str) = ("queue", "fifo-group", "Messages");
+/// What an object's bytes and headers are written without; all the rest of it is written as one.
+const APART_FROM_OBJECT: &str = "Tagging";
 
 /// The collection of a SQLite database that holds the counters of its AUTOINCREMENT columns, and the counter's attribute.
 /// Both sides count on whenever both insert; the larger count is right for both.
 const COUNTERS: (&str, &str, &str) = ("database", "sqlite_sequence", "seq");
 
-/// What becomes of a record that two sides changed in different ways.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Combined {
-    /// Both changes, in one record.
-    Record(Record),
-    /// Together the changes leave nothing.
-    Nothing,
-    /// No rule combines them.
-    Conflict,
+/// A side of a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The first.
+    Ours,
+    /// The second.
+    Theirs,
 }
 
-/// Whether a rule exists for records at this address: whether [`combine`] is worth reading them for.
-pub fn has_rule(address: &Address) -> bool {
-    is_of(address, FIFO_GROUPS) || is_of(address, COUNTERS)
+/// What two changed records make together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Combined {
+    /// Both changes in one record; none where together they leave nothing. In a conflict it has what the preferred side
+    /// has there, or ours without one.
+    pub record: Option<Record>,
+    /// The attributes that both changed in different ways, dotted below the first level; `body` for the bytes.
+    pub conflicts: Vec<String>,
+}
+
+/// Combines what two sides made of `base`; without a base, what differs is a conflict. Swapping the sides (and the
+/// preference) changes nothing.
+pub fn combine(
+    address: &Address,
+    base: Option<&Record>,
+    ours: &Record,
+    theirs: &Record,
+    prefer: impl Fn(&str) -> Option<Side>,
+) -> Combined {
+    let (fifo, counter) = (is_of(address, FIFO_GROUPS), is_of(address, COUNTERS));
+    let mut merge = Merge { prefer, fifo, counter, conflicts: vec![] };
+    if let Some(base) = base
+        && address.service() == "s3"
+        && address.owner().is_some()
+    {
+        return merge.object(base, ours, theirs);
+    }
+    let body = merge.one("body", base.map(|base| &base.body), &ours.body, &theirs.body, is_withheld);
+    let attributes = merge.maps("", base.map(|base| &base.attributes), &ours.attributes, &theirs.attributes);
+    let messages = attributes.get(FIFO_GROUPS.2).filter(|_| merge.fifo);
+    let is_empty = matches!(messages, Some(Value::List(items)) if items.is_empty());
+    let whole = ours.whole.clone().or(theirs.whole.clone());
+    let record = (!is_empty || !merge.conflicts.is_empty()).then_some(Record { attributes, body, whole });
+    Combined { record, conflicts: merge.conflicts }
 }
 
 fn is_of(address: &Address, (kind, collection, _): (&str, &str, &str)) -> bool {
     address.kind() == kind && address.collection_and_item().is_some_and(|(name, _)| name == collection)
 }
 
-/// Combines what two sides made of `base`. Swapping the sides changes nothing.
-///
-/// Everything but the list that is merged must be the same on both sides.
-pub fn combine(address: &Address, base: &Record, ours: &Record, theirs: &Record) -> Combined {
-    if is_of(address, COUNTERS) {
-        return larger(ours, theirs);
+fn is_withheld(body: &Option<Body>) -> bool {
+    *body == Some(Body::Withheld)
+}
+
+struct Merge<P> {
+    prefer: P,
+    fifo: bool,
+    counter: bool,
+    conflicts: Vec<String>,
+}
+
+impl<P: Fn(&str) -> Option<Side>> Merge<P> {
+    /// Merges an object: its bytes and headers are written as one, so those of one side do not go with the other's.
+    fn object(&mut self, base: &Record, ours: &Record, theirs: &Record) -> Combined {
+        let written = |record: &Record| {
+            let mut record = record.clone();
+            record.attributes.remove(APART_FROM_OBJECT);
+            record
+        };
+        let (was, first, second) = (written(base), written(ours), written(theirs));
+        let same_bytes = first.body == was.body && second.body == was.body;
+        let mut record = if same_bytes || is_withheld(&first.body) || is_withheld(&second.body) {
+            let body = self.one("body", Some(&was.body), &first.body, &second.body, is_withheld);
+            let attributes = self.maps("", Some(&was.attributes), &first.attributes, &second.attributes);
+            Record { attributes, body, whole: first.whole }
+        } else {
+            self.one("body", Some(&was), &first, &second, |_| false)
+        };
+        let tags = |record: &Record| record.attributes.get(APART_FROM_OBJECT).cloned();
+        let merged = self.values(APART_FROM_OBJECT, Some(&tags(base)), tags(ours), tags(theirs));
+        record.attributes.extend(merged.map(|tags| (APART_FROM_OBJECT.to_owned(), tags)));
+        Combined { record: Some(record), conflicts: std::mem::take(&mut self.conflicts) }
     }
-    let (.., attribute) = FIFO_GROUPS;
-    let list = |record: &Record| match record.attributes.get(attribute) {
-        Some(Value::List(items)) => Some(items.clone()),
-        _ => None,
-    };
-    let rest = |record: &Record| {
-        let mut rest = record.clone();
-        rest.attributes.remove(attribute);
-        rest
-    };
-    let lists = (list(base), list(ours), list(theirs));
-    let (Some(base), Some(ours_list), Some(theirs_list), true) = (lists.0, lists.1, lists.2, has_rule(address)) else {
-        return Combined::Conflict;
-    };
-    let mut record = rest(ours);
-    if record != rest(theirs) {
-        return Combined::Conflict;
-    }
-    match merge_lists(&base, &ours_list, &theirs_list) {
-        Some(items) if items.is_empty() => Combined::Nothing,
-        Some(items) => {
-            record.attributes.insert(attribute.to_owned(), Value::List(items));
-            Combined::Record(record)
+
+    /// Merges what can't be taken apart.
+    fn one<T: Clone + PartialEq>(
+        &mut self,
+        path: &str,
+        base: Option<&T>,
+        ours: &T,
+        theirs: &T,
+        is_withheld: impl Fn(&T) -> bool,
+    ) -> T {
+        if ours == theirs || base == Some(theirs) || is_withheld(theirs) && base != Some(ours) {
+            return ours.clone();
         }
-        None => Combined::Conflict,
+        if base == Some(ours) || is_withheld(ours) {
+            return theirs.clone();
+        }
+        self.conflicts.push(path.to_owned());
+        if (self.prefer)(path) == Some(Side::Theirs) { theirs.clone() } else { ours.clone() }
+    }
+
+    fn maps(
+        &mut self,
+        prefix: &str,
+        base: Option<&BTreeMap<String, Value>>,
+        ours: &BTreeMap<String, Value>,
+        theirs: &BTreeMap<String, Value>,
+    ) -> BTreeMap<String, Value> {
+        let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        let mut merged = BTreeMap::new();
+        for name in names {
+            let before = base.map(|base| base.get(name).cloned());
+            let value = self.values(
+                &format!("{prefix}{name}"),
+                before.as_ref(),
+                ours.get(name).cloned(),
+                theirs.get(name).cloned(),
+            );
+            merged.extend(value.map(|value| (name.clone(), value)));
+        }
+        merged
+    }
+
+    fn values(
+        &mut self,
+        path: &str,
+        base: Option<&Option<Value>>,
+        ours: Option<Value>,
+        theirs: Option<Value>,
+    ) -> Option<Value> {
+        let was = base.map(|base| base.as_ref());
+        match (was, &ours, &theirs) {
+            (_, Some(Value::Map(ours)), Some(Value::Map(theirs))) => {
+                let nothing = BTreeMap::new();
+                let base = was.map(|was| was.and_then(Value::as_map).unwrap_or(&nothing));
+                return Some(Value::Map(self.maps(&format!("{path}."), base, ours, theirs)));
+            }
+            (Some(Some(Value::Set(base))), Some(Value::Set(ours)), Some(Value::Set(theirs)))
+                if [base, ours, theirs].iter().all(|set| set.iter().all(is_plain)) =>
+            {
+                let stays = |item: &&Value| ours.contains(*item) && theirs.contains(*item) || !base.contains(*item);
+                return Some(Value::Set(ours.union(theirs).filter(stays).cloned().collect()));
+            }
+            (Some(Some(Value::List(base))), Some(Value::List(ours)), Some(Value::List(theirs)))
+                if self.fifo && path == FIFO_GROUPS.2 =>
+            {
+                if let Some(merged) = merge_lists(base, ours, theirs) {
+                    return Some(Value::List(merged));
+                }
+            }
+            (_, Some(Value::Number(first)), Some(Value::Number(second))) if self.counter && path == COUNTERS.2 => {
+                let count = |number: &Number| number.as_str().parse::<i64>().ok();
+                return if count(first) > count(second) { ours } else { theirs };
+            }
+            _ => {}
+        }
+        self.one(path, base, &ours, &theirs, |value| *value == Some(Value::Withheld))
     }
 }
 
-/// The record with the larger count, where only that differs.
-fn larger(ours: &Record, theirs: &Record) -> Combined {
-    let (.., attribute) = COUNTERS;
-    let count = |record: &Record| match record.attributes.get(attribute) {
-        Some(Value::Number(number)) => number.as_str().parse::<i64>().ok(),
-        _ => None,
-    };
-    let (Some(our_count), Some(their_count)) = (count(ours), count(theirs)) else { return Combined::Conflict };
-    let record = if our_count > their_count { ours } else { theirs };
-    let mut other = if our_count > their_count { theirs } else { ours }.clone();
-    other
-        .attributes
-        .extend(record.attributes.get_key_value(attribute).map(|(name, value)| (name.clone(), value.clone())));
-    if other == *record { Combined::Record(other) } else { Combined::Conflict }
+/// Whether an element of a set is one thing: of two that hold several, nobody knows which became which.
+fn is_plain(value: &Value) -> bool {
+    !matches!(value, Value::Map(_) | Value::List(_) | Value::Set(_))
 }
 
 /// Three-way merge of lists; none on a conflict. Takes O(n log n) for lists of n items.
@@ -262,22 +363,24 @@ mod tests {
         }
     }
 
+    fn nobody(_: &str) -> Option<Side> {
+        None
+    }
+
     #[test]
     fn of_two_counters_the_larger_one_counts() {
         let database = Address::resource("self", "local", "sqlite", "database", "x.db");
         let (counter, row) = (database.item("sqlite_sequence", "'t'"), database.item("t", "1"));
         let count = |seq: i64| Record::new([("seq".to_owned(), Value::from(seq))].into());
         for (ours, theirs) in [(7, 9), (9, 7)] {
-            assert_eq!(combine(&counter, &count(5), &count(ours), &count(theirs)), Combined::Record(count(9)));
+            let of = |address: &Address| combine(address, Some(&count(5)), &count(ours), &count(theirs), nobody);
+            assert_eq!(of(&counter), Combined { record: Some(count(9)), conflicts: vec![] });
+            assert_eq!(of(&row).conflicts, ["seq"]);
         }
-        let mut other = count(9);
-        other.attributes.insert("name".into(), Value::text("u"));
-        assert_eq!(combine(&counter, &count(5), &count(7), &other), Combined::Conflict);
-        assert!(has_rule(&counter) && !has_rule(&row));
     }
 
     #[test]
-    fn only_message_groups_with_equal_rests_combine() {
+    fn a_message_group_merges_as_a_list() {
         let queue = Address::resource("self", "us-east-1", "sqs", "queue", "q.fifo");
         let (group, message) = (queue.item("fifo-group", "g"), queue.item("message", "m"));
         let record = |messages: &str, rest: i64| {
@@ -285,11 +388,92 @@ mod tests {
             Record::new(attributes.map(|(name, value)| (name.into(), value)).into())
         };
         let (base, ours, theirs) = (record("ab", 1), record("b", 1), record("abc", 1));
-        assert_eq!(combine(&group, &base, &ours, &theirs), Combined::Record(record("bc", 1)));
-        assert_eq!(combine(&group, &base, &ours, &record("a", 1)), Combined::Nothing);
-        assert_eq!(combine(&group, &base, &ours, &record("abc", 2)), Combined::Conflict);
-        assert_eq!(combine(&group, &base, &ours, &Record::default()), Combined::Conflict);
-        assert_eq!(combine(&message, &base, &ours, &theirs), Combined::Conflict);
-        assert!(has_rule(&group) && !has_rule(&message) && !has_rule(&queue));
+        let of = |address: &Address, theirs: &Record| combine(address, Some(&base), &ours, theirs, nobody);
+        assert_eq!(of(&group, &theirs), Combined { record: Some(record("bc", 1)), conflicts: vec![] });
+        assert_eq!(of(&group, &record("a", 1)), Combined { record: None, conflicts: vec![] });
+        assert_eq!(of(&group, &record("abc", 2)).record, Some(record("bc", 2)));
+        assert_eq!(of(&message, &theirs).conflicts, ["Messages"]);
+    }
+
+    fn record(json: serde_json::Value) -> Record {
+        Record::new(Value::from_json(&json).unwrap().as_map().cloned().unwrap())
+    }
+
+    #[test]
+    fn different_attributes_merge_and_the_same_one_is_a_conflict_by_name() {
+        use serde_json::json;
+        let at = Address::resource("self", "r", "lambda", "function", "f");
+        let base = record(json!({"Timeout": 3, "Env": {"A": "1", "B": "1"}, "Gone": 1}));
+        let ours = record(json!({"Timeout": 9, "Env": {"A": "2", "B": "1"}, "Gone": 1}));
+        let theirs = record(json!({"Timeout": 3, "Env": {"A": "1", "B": "2", "C": "3"}}));
+        let both = record(json!({"Timeout": 9, "Env": {"A": "2", "B": "2", "C": "3"}}));
+        assert_eq!(
+            combine(&at, Some(&base), &ours, &theirs, nobody),
+            Combined { record: Some(both), conflicts: vec![] }
+        );
+        let theirs = record(json!({"Timeout": 5, "Env": {"A": "3", "B": "2"}, "Gone": 2}));
+        let combined = combine(&at, Some(&base), &ours, &theirs, nobody);
+        assert_eq!(combined.conflicts, ["Env.A", "Timeout"]);
+        let one_each = |path: &str| Some(if path == "Timeout" { Side::Theirs } else { Side::Ours });
+        let settled = record(json!({"Timeout": 5, "Env": {"A": "2", "B": "2"}, "Gone": 2}));
+        assert_eq!(combine(&at, Some(&base), &ours, &theirs, one_each).record, Some(settled));
+        assert_eq!(combine(&at, None, &base, &ours, nobody).conflicts, ["Env.A", "Timeout"]);
+    }
+
+    #[test]
+    fn a_withheld_value_stands_against_none() {
+        let at = Address::resource("self", "r", "ssm", "parameter", "p");
+        let with = |value: Value| Record::new([("Value".to_owned(), value)].into());
+        let merged = |base: Option<&str>, ours: Value, theirs: Value| {
+            let base = base.map(|base| with(base.into()));
+            let (ours, theirs) = (with(ours), with(theirs));
+            let once = combine(&at, base.as_ref(), &ours, &theirs, nobody);
+            assert_eq!(once, combine(&at, base.as_ref(), &theirs, &ours, nobody));
+            assert_eq!(once.conflicts, [""; 0]);
+            once.record.unwrap().attributes["Value"].clone()
+        };
+        assert_eq!(merged(Some("old"), Value::Withheld, "new".into()), "new".into());
+        assert_eq!(merged(None, Value::Withheld, "new".into()), "new".into());
+        // The rule took it out; that the other side still has the old one brings nothing new.
+        assert_eq!(merged(Some("old"), Value::Withheld, "old".into()), Value::Withheld);
+    }
+
+    #[test]
+    fn the_headers_of_one_side_do_not_go_with_the_bytes_of_the_other() {
+        let object = Address::resource("self", "r", "s3", "bucket", "b").item("object", "o");
+        let with = |kind: &str, tag: &str, byte: u8| {
+            let attributes = [("ContentType", kind), ("Tagging", tag)].map(|(n, v)| (n.to_owned(), Value::text(v)));
+            Record { body: Some(Body::Inline(vec![byte])), ..Record::new(attributes.into()) }
+        };
+        let base = with("a", "t", 0);
+        let bytes = combine(&object, Some(&base), &with("a", "t", 1), &with("b", "t", 0), nobody);
+        assert_eq!(bytes.conflicts, ["body"]);
+        let tags = combine(&object, Some(&base), &with("a", "t", 1), &with("a", "u", 0), nobody);
+        assert_eq!(tags, Combined { record: Some(with("a", "u", 1)), conflicts: vec![] });
+    }
+
+    proptest! {
+        #[test]
+        fn combining_knows_no_first_side(
+            base in records(), ours in records(), theirs in records(), has_base in any::<bool>(),
+        ) {
+            let at = Address::resource("self", "r", "s", "k", "n");
+            let base = has_base.then_some(&base);
+            let (one, other) = (combine(&at, base, &ours, &theirs, nobody), combine(&at, base, &theirs, &ours, nobody));
+            prop_assert_eq!(&one.conflicts, &other.conflicts);
+            if one.conflicts.is_empty() {
+                prop_assert_eq!(&one.record, &other.record);
+            }
+            let swapped = combine(&at, base, &theirs, &ours, |_| Some(Side::Theirs));
+            prop_assert_eq!(combine(&at, base, &ours, &theirs, |_| Some(Side::Ours)).record, swapped.record);
+            prop_assert_eq!(combine(&at, base, &ours, &ours, nobody).record, Some(ours.clone()));
+            if let Some(base) = base {
+                prop_assert_eq!(combine(&at, Some(base), &ours, base, nobody).record, Some(ours.clone()));
+            }
+        }
+    }
+
+    fn records() -> impl Strategy<Value = Record> {
+        proptest::collection::btree_map("[a-c]", crate::core::value::tests::values(), 0..4).prop_map(Record::new)
     }
 }

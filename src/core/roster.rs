@@ -138,6 +138,16 @@ pub enum Act {
         /// A head of the branch.
         branch: LastHead,
     },
+    /// Withholds values from everything that the team commits, or no longer.
+    Redact {
+        /// What is withheld, as [`super::redact::Rule`] reads it. A rule that only a newer peapod can read stands too.
+        rule: String,
+        /// Whether it is withheld from now on.
+        withhold: bool,
+        /// How many changes of this rule came before, and one. Of two changes with one turn, withholding holds; a turn
+        /// that skips one does not count.
+        turn: u32,
+    },
 }
 
 /// What someone signed that still counts when they may not sign any more.
@@ -193,6 +203,12 @@ impl Statement for Entry {
             Act::Add { name, .. } => check_name("a member's name", name),
             Act::SetRole { kept, .. } | Act::Remove { kept, .. } => kept.check(),
             Act::Settle { branch, .. } => check_name("a pod's name", &branch.pod),
+            Act::Redact { rule, .. } => {
+                if rule.is_empty() || rule.len() > limits::REDACT_RULE || rule.chars().any(char::is_control) {
+                    return Err(Error::denied("a roster entry whose rule is too long or can't be printed"));
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -221,6 +237,8 @@ pub struct Roster {
     pub admins: Vec<Author>,
     /// What of each admin's chain counts.
     pub(crate) entries: BTreeMap<Author, Ruling>,
+    /// What the team withholds or once did, by rule: whether it does, and how many changes of it count.
+    pub(crate) redact: BTreeMap<String, (bool, u32)>,
     /// The branches named by admins.
     pub(crate) branches: BTreeMap<(Author, String), Place>,
 }
@@ -246,6 +264,12 @@ impl Roster {
     /// The role of someone who is in the team now.
     pub fn role(&self, who: &Author) -> Option<Role> {
         self.members.get(who).filter(|member| !member.removed).map(|member| member.role)
+    }
+
+    /// The rules for what the team withholds, the first [`limits::REDACT_RULES`] in their order.
+    pub fn withheld(&self) -> impl Iterator<Item = &str> {
+        let held = self.redact.iter().filter(|(_, (withheld, _))| *withheld);
+        held.map(|(rule, _)| rule.as_str()).take(limits::REDACT_RULES)
     }
 
     /// Whether someone was in the team and was put out.
@@ -303,5 +327,58 @@ impl Roster {
             }
         }
         Err(Error::not_found(format!("no member {text:?} in the team")).hint("`peapod team members` lists them"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::codec::{decode, encode};
+
+    fn entry(act: Act) -> Entry {
+        Entry {
+            team: Some(TeamId(Name([1; 32]))),
+            admin: Author([2; 32]),
+            seq: 2,
+            previous: Some(Name([3; 32])),
+            act,
+            created: 4,
+        }
+    }
+
+    /// What an act is on the wire, after the team, the admin, the number and the entry before.
+    fn act(act: Act) -> String {
+        let bytes = encode(&entry(act.clone())).unwrap();
+        assert_eq!(decode::<Entry>(&bytes).unwrap().act, act);
+        hex::encode(&bytes[1 + 33 + 32 + 1 + 33..bytes.len() - 1])
+    }
+
+    #[test]
+    fn every_act_is_written_as_it_always_was() {
+        let member = Author([5; 32]);
+        let fives = "05".repeat(32);
+        let add = Act::Add { member, role: Role::Writer, name: "ben".into() };
+        assert_eq!(act(add), format!("01{fives}010362656e"));
+        let kept = Kept { entry: None, heads: vec![] };
+        let set = Act::SetRole { member, from: Role::Reader, to: Role::Admin, turn: 1, kept: kept.clone() };
+        assert_eq!(act(set), format!("02{fives}0002010000"));
+        assert_eq!(act(Act::Remove { member, kept }), format!("03{fives}0000"));
+        let branch = LastHead { pod: "p".into(), head: (7, Name([6; 32])) };
+        assert_eq!(act(Act::Settle { member, branch }), format!("04{fives}017007{}", "06".repeat(32)));
+        let redact = Act::Redact { rule: "secrets".into(), withhold: true, turn: 1 };
+        assert_eq!(act(redact), "050773656372657473".to_owned() + "0101");
+    }
+
+    #[test]
+    fn a_rule_that_can_not_be_printed_is_no_entry() {
+        let secret = crate::core::identity::Secret::from_seed(&[1; 32]);
+        let sign = |rule: String| {
+            let act = Act::Redact { rule, withhold: true, turn: 1 };
+            VerifiedEntry::sign(Entry { admin: secret.author(), ..entry(act) }, &secret)
+        };
+        assert!(sign("a rule of a newer peapod".into()).is_ok());
+        for bad in [String::new(), "a\nb".into(), "x".repeat(limits::REDACT_RULE + 1)] {
+            assert!(sign(bad).is_err());
+        }
     }
 }

@@ -30,6 +30,8 @@ pub enum Value {
     Set(BTreeSet<Value>),
     /// Values by name.
     Map(BTreeMap<String, Value>),
+    /// Something that a rule kept out of the pod: see [`super::redact`].
+    Withheld,
 }
 
 /// A decimal number in canonical form: `-12.5`, `0`, `3e40`. Equal numbers have equal text.
@@ -148,6 +150,7 @@ impl Value {
             Value::Map(fields) => {
                 serde_json::Value::Object(fields.iter().map(|(name, field)| (name.clone(), field.to_json())).collect())
             }
+            Value::Withheld => serde_json::json!({ "withheld": true }),
         }
     }
 
@@ -216,7 +219,7 @@ impl<'de> Deserialize<'de> for Value {
 #[derive(Clone, Copy)]
 struct Depth(usize);
 
-const VARIANTS: [&str; 8] = ["Null", "Bool", "Number", "Text", "Bytes", "List", "Set", "Map"];
+const VARIANTS: [&str; 9] = ["Null", "Bool", "Number", "Text", "Bytes", "List", "Set", "Map", "Withheld"];
 
 impl<'de> DeserializeSeed<'de> for Depth {
     type Value = Value;
@@ -252,6 +255,7 @@ impl<'de> Visitor<'de> for AnyValue {
                 Value::Set(items.into_iter().collect())
             }
             7 => Value::Map(variant.newtype_variant_seed(Fields(self.0))?),
+            8 => variant.unit_variant().map(|()| Value::Withheld)?,
             _ => return Err(serde::de::Error::custom("an unknown kind of value")),
         })
     }

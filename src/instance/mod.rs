@@ -46,6 +46,9 @@ pub trait Sink: Send + Sync {
     /// A creation date or generated id that outlives edits but not a restart: how a later capture tells whether the
     /// instance is still the same one.
     fn mark(&self, address: &Address, mark: &str);
+    /// Whether the bytes that the record at this address carries are kept out of the pod: then its body is
+    /// [`Body::Withheld`], and nothing of it may be written to [`Sink::contents`].
+    fn withholds_body(&self, address: &Address) -> bool;
     /// Where bodies go.
     fn contents(&self) -> &dyn Contents;
     /// The body that an earlier capture read at this address under the same fingerprint (ETag, size and date).

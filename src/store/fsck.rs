@@ -224,6 +224,17 @@ impl Store {
         Ok(versions)
     }
 
+    /// The raw bytes of every object, whether anything names it or not.
+    #[cfg(test)]
+    pub(crate) fn every_object(&self) -> Result<Vec<Vec<u8>>> {
+        let mut all = Vec::new();
+        self.inner.index.each_object(&mut |name, place| {
+            all.push((place.kind, name));
+            Ok(())
+        })?;
+        all.iter().map(|(kind, name)| Ok(crate::core::objects::Objects::get(self, *kind, name)?.to_vec())).collect()
+    }
+
     /// Opens a store whose index does not open any more: sets the index aside and makes a new one from the packs.
     ///
     /// Objects are all there again; heads, settings and everything else in the tables is lost, and comes back from

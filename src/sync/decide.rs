@@ -109,6 +109,21 @@ impl Ledger {
         self.decide(Act::Settle { member, branch }, secret, now)
     }
 
+    /// Withholds by a rule from now on, or no longer. None when that is so already.
+    pub fn redact(&mut self, rule: &str, withhold: bool, secret: &Secret, now: u64) -> Result<Option<VerifiedEntry>> {
+        let (holds, turn) = self.roster.redact.get(rule).copied().unwrap_or_default();
+        if self.roster.role(&secret.author()) != Some(Role::Admin) {
+            return Err(not_an_admin());
+        }
+        if holds == withhold {
+            return Ok(None);
+        }
+        if withhold && self.roster.withheld().count() >= limits::REDACT_RULES {
+            return Err(Error::denied(format!("the team has {} rules already", limits::REDACT_RULES)));
+        }
+        self.decide(Act::Redact { rule: rule.to_owned(), withhold, turn: turn + 1 }, secret, now).map(Some)
+    }
+
     /// Fails unless the key's owner is an admin who may decide about `member`.
     fn may(&self, secret: &Secret, member: &Author) -> Result<()> {
         let own = secret.author();

@@ -17,4 +17,6 @@ pub mod message;
 mod parked;
 pub mod report;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod sim;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::core::address::Address;
 use crate::core::name::Name;
 use crate::core::objects::Objects;
-use crate::core::record_merge::{self, Combined};
+use crate::core::record_merge::{self, Combined, Side};
 use crate::error::Result;
 use crate::tree::build::{KeyEdit, edit_keys};
 use crate::tree::diff::{KeyChange, KeyChanges, diff_keys};
@@ -40,6 +40,8 @@ pub struct Conflict {
     pub ours: Option<Leaf>,
     /// What the other has.
     pub theirs: Option<Leaf>,
+    /// Which attributes both changed in different ways, where both have the record.
+    pub attributes: Vec<String>,
 }
 
 /// The outcome of a merge.
@@ -53,7 +55,7 @@ pub struct Merged {
 
 /// Three-way merge, record by record; without a base, the union.
 ///
-/// Conflicts: two different values where both sides changed (or there is no base) and [`record_merge`] has no rule, an
+/// Conflicts: an attribute that both sides changed in different ways, or where there is no base ([`record_merge`]); an
 /// edit against a delete, an item whose owner the other side deleted. A resource that one side deleted, while the other
 /// changed it or put something into it, is settled as one: it and all its items are as the side that wins has them.
 /// `merge(a, b) = merge(b, a)` with sides swapped, `merge(x, x) = x`.
@@ -205,14 +207,22 @@ impl Pass<'_> {
             self.found.insert(owner);
         }
         let both_changed = triple.ours_changed && triple.theirs_changed && triple.ours != triple.theirs;
+        let mut attributes = vec![];
         if both_changed
             && !is_contested
-            && let Some(combined) = self.combine(key, &triple)?
+            && let Some((leaf, conflicts)) = self.combine(key, &triple)?
         {
-            return Ok(Some(combined));
+            if conflicts.is_empty() {
+                return Ok(Some(leaf));
+            }
+            if self.settle != Settle::List {
+                self.list(key, &triple, conflicts)?;
+                return Ok(Some(leaf));
+            }
+            attributes = conflicts;
         }
         if contests || both_changed {
-            self.list(key, &triple)?;
+            self.list(key, &triple, attributes)?;
         }
         let takes_theirs = if is_contested || both_changed {
             self.settle == Settle::Theirs && triple.ours != triple.theirs
@@ -222,28 +232,31 @@ impl Pass<'_> {
         Ok(takes_theirs.then_some(triple.theirs))
     }
 
-    /// What both changes make together, if a rule exists that combines them.
-    fn combine(&self, key: &[u8], triple: &Triple) -> Result<Option<Option<Leaf>>> {
-        let Triple { base: Some(base), ours: Some(ours), theirs: Some(theirs), .. } = triple else { return Ok(None) };
-        if !record_merge::has_rule(&Address::from_key(key)?) {
-            return Ok(None);
-        }
+    /// What both changes make together, and the attributes in which they conflict, where both sides have the record.
+    fn combine(&self, key: &[u8], triple: &Triple) -> Result<Option<(Option<Leaf>, Vec<String>)>> {
+        let Triple { base, ours: Some(ours), theirs: Some(theirs), .. } = triple else { return Ok(None) };
         let address = address_of(self.objects, key, ours)?;
         let record = |leaf: &Leaf| leaf.record(self.objects);
-        Ok(match record_merge::combine(&address, &record(base)?, &record(ours)?, &record(theirs)?) {
-            Combined::Record(record) => Some(Some(Leaf::new(self.objects, &address, &record)?)),
-            Combined::Nothing => Some(None),
-            Combined::Conflict => None,
-        })
+        let base = base.as_ref().map(record).transpose()?;
+        let prefer = |_: &str| match self.settle {
+            Settle::List => None,
+            Settle::Ours => Some(Side::Ours),
+            Settle::Theirs => Some(Side::Theirs),
+        };
+        let Combined { record, conflicts } =
+            record_merge::combine(&address, base.as_ref(), &record(ours)?, &record(theirs)?, prefer);
+        let leaf = record.map(|record| Leaf::new(self.objects, &address, &record)).transpose()?;
+        Ok(Some((leaf, conflicts)))
     }
 
-    fn list(&mut self, key: &[u8], triple: &Triple) -> Result<()> {
+    fn list(&mut self, key: &[u8], triple: &Triple, attributes: Vec<String>) -> Result<()> {
         let Triple { base, ours, theirs, .. } = triple;
         let address = match ours.as_ref().or(theirs.as_ref()).or(base.as_ref()) {
             Some(leaf) => address_of(self.objects, key, leaf)?,
             None => Address::from_key(key)?,
         };
-        self.conflicts.push(Conflict { address, base: base.clone(), ours: ours.clone(), theirs: theirs.clone() });
+        let (base, ours, theirs) = (base.clone(), ours.clone(), theirs.clone());
+        self.conflicts.push(Conflict { address, base, ours, theirs, attributes });
         Ok(())
     }
 }

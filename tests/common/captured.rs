@@ -74,6 +74,10 @@ impl Sink for Captured {
         self.marks.lock().unwrap().insert(address.clone(), mark.to_owned());
     }
 
+    fn withholds_body(&self, _: &Address) -> bool {
+        false
+    }
+
     fn contents(&self) -> &dyn Contents {
         &self.contents
     }

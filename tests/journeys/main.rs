@@ -18,3 +18,4 @@ mod program;
 mod strategies;
 mod two_nodes;
 mod undo;
+mod withheld;

@@ -140,6 +140,7 @@ impl Member {
             let entry = entry.unwrap();
             let body = match entry.leaf.record(store).unwrap().body.unwrap() {
                 Body::Inline(bytes) => bytes,
+                Body::Withheld => panic!("nothing is withheld here"),
                 Body::Content(content) => {
                     store.read_content(&content).map(|chunk| chunk.unwrap().to_vec()).collect::<Vec<_>>().concat()
                 }

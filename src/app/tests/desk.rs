@@ -94,7 +94,7 @@ impl Stack {
 
 /// The desk.
 pub struct Desk {
-    _home: tempfile::TempDir,
+    directory: tempfile::TempDir,
     pub app: App,
     mate: Secret,
     mates_head: Option<Name>,
@@ -118,7 +118,12 @@ impl Desk {
         let app = App::open(&home.path().join("home"), Duration::ZERO).await.unwrap();
         let stacks = [Stack::new("model:rich", false), Stack::new("model:poor", true)];
         let mate = Secret::from_seed(&[9; 32]);
-        Desk { _home: home, app, mate, mates_head: None, versions: vec![], stacks }
+        Desk { directory: home, app, mate, mates_head: None, versions: vec![], stacks }
+    }
+
+    /// Where its home is.
+    pub fn home(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     pub fn head(&self) -> Option<Name> {
@@ -312,6 +317,12 @@ impl Desk {
         commit::of(&self.app, &self.stacks[stack].model, request(0), &quiet()).await.unwrap()
     }
 
+    /// Commits what these rules let through.
+    pub async fn commit_without(&mut self, stack: usize, rules: &[&str]) -> CommitOutcome {
+        let redact = rules.iter().map(|rule| (*rule).to_owned()).collect();
+        commit::of(&self.app, &self.stacks[stack].model, Commit { redact, ..request(0) }, &quiet()).await.unwrap()
+    }
+
     /// A teammate's version: edits of the head here, or of the teammate's own.
     pub fn mate_commits(&mut self, on_own: bool, edits: &[(usize, Option<usize>)]) {
         let Some(parent) = (if on_own { self.mates_head } else { None }).or(self.head()) else { return };
@@ -404,7 +415,14 @@ impl Desk {
 }
 
 fn request(selected: usize) -> Commit {
-    Commit { pod: POD.to_owned(), message: None, selection: selector(selected), strict: false, replace: false }
+    Commit {
+        pod: POD.to_owned(),
+        message: None,
+        selection: selector(selected),
+        strict: false,
+        replace: false,
+        redact: vec![],
+    }
 }
 
 /// An outcome; none for a conflict, which changed nothing.

@@ -4,4 +4,5 @@ mod desk;
 mod model;
 mod properties;
 mod regressions;
+mod withheld;
 mod words;

@@ -302,8 +302,14 @@ async fn going_back_leaves_out_nothing_that_could_not_be_seen() {
     let mut desk = two_versions().await;
     desk.inject(RICH, 1, overwrite()).await.unwrap().unwrap();
     desk.stacks[RICH].model.hide(super::words::hidden(NO_S3));
-    let request =
-        Commit { pod: "p".into(), message: None, selection: Default::default(), strict: false, replace: true };
+    let request = Commit {
+        pod: "p".into(),
+        message: None,
+        selection: Default::default(),
+        strict: false,
+        replace: true,
+        redact: vec![],
+    };
     let model = &desk.stacks[RICH].model;
     assert!(crate::app::commit::of(&desk.app, model, request, &crate::app::Events::nowhere()).await.unwrap().made);
     assert!(desk.head_has(BUCKET) && desk.head_has(FIRST_OBJECT) && !desk.head_has(ROLE));

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use super::streamed::Streamed;
 use crate::core::content::{ContentReader, Contents};
 use crate::core::record::Body;
+use crate::core::withheld;
 use crate::error::{Context, Error, Result};
 use crate::limits;
 
@@ -83,6 +84,7 @@ pub async fn read(body: &Body, contents: &dyn Contents, max: usize) -> Result<Ve
     let content = match body {
         Body::Inline(bytes) => return Ok(bytes.clone()),
         Body::Content(content) => content,
+        Body::Withheld => return Err(withheld::error()),
     };
     let reader = contents.read_content(content);
     let task = tokio::task::spawn_blocking(move || {

@@ -10,6 +10,7 @@ use super::errors::ApiError;
 use super::xml;
 use crate::core::content::{ContentReader, Contents};
 use crate::core::record::Body;
+use crate::core::withheld;
 
 /// Everything but RFC 3986's unreserved characters, as SigV4 wants it.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -136,6 +137,7 @@ impl Request {
         self.payload = match body {
             Body::Inline(bytes) => Payload::Bytes(bytes.clone().into()),
             Body::Content(content) => Payload::Stream(contents.read_content(content), content.size),
+            Body::Withheld => Payload::Stream(Box::new(std::iter::once(Err(withheld::error()))), 0),
         };
         self
     }

@@ -72,6 +72,10 @@ impl Sink for Found {
 
     fn mark(&self, _: &Address, _: &str) {}
 
+    fn withholds_body(&self, _: &Address) -> bool {
+        false
+    }
+
     fn contents(&self) -> &dyn Contents {
         &Nothing
     }

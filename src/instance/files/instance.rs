@@ -234,6 +234,10 @@ impl Sink for Selected<'_> {
         self.sink.mark(address, mark);
     }
 
+    fn withholds_body(&self, address: &Address) -> bool {
+        self.sink.withholds_body(address)
+    }
+
     fn contents(&self) -> &dyn Contents {
         self.sink.contents()
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::core::content::Contents;
 use crate::core::record::{Body, Record};
 use crate::core::value::Value;
+use crate::core::withheld;
 use crate::error::{Context, Error, Result};
 use crate::limits;
 
@@ -101,6 +102,7 @@ pub(super) fn write(record: &Record, contents: &dyn Contents, file: &mut File) -
     let what = "can't write the file";
     match &record.body {
         None => Err(Error::denied("a file without bytes")),
+        Some(Body::Withheld) => Err(withheld::error()),
         Some(Body::Inline(bytes)) => file.write_all(bytes).context(what),
         Some(Body::Content(content)) => {
             let mut length = 0;

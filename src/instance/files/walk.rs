@@ -8,6 +8,7 @@ use super::place::{Place, REGION, Sort, TEMPORARY, is_withheld, tree};
 use super::sqlite::{self, Kept, SQLITE};
 use super::{link, record};
 use crate::core::address::{Address, SELF_ACCOUNT};
+use crate::core::record::Body;
 use crate::core::select::Selector;
 use crate::core::version::Skip;
 use crate::error::Result;
@@ -143,6 +144,9 @@ impl Walk<'_> {
         for _ in 0..limits::RECAPTURES {
             let file = folder.open(name)?;
             let look = record::Look::of(&file)?;
+            if self.sink.withholds_body(&address) {
+                return self.sink.record(address, record::file(look.executable, Body::Withheld));
+            }
             let known = self.sink.known_body(&address, &look.fingerprint);
             let body = match &known {
                 Some(body) => body.clone(),

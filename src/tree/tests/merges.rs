@@ -108,8 +108,8 @@ proptest! {
             prop_assert_eq!(merged.root, mirrored.root);
         }
         let mirror = |conflict: Conflict| {
-            let Conflict { address, base, ours, theirs } = conflict;
-            Conflict { address, base, ours: theirs, theirs: ours }
+            let Conflict { address, base, ours, theirs, attributes } = conflict;
+            Conflict { address, base, ours: theirs, theirs: ours, attributes }
         };
         prop_assert_eq!(merged.conflicts, mirrored.conflicts.into_iter().map(mirror).collect::<Vec<_>>());
 

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value as Json, json};
 
 use crate::core::value::{Number, Value};
+use crate::core::withheld;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -69,6 +70,7 @@ pub(super) fn to_json(value: &Value) -> Result<Json> {
             let fields = fields.iter().map(|(name, value)| Ok((name.clone(), to_json(value)?)));
             json!({"M": fields.collect::<Result<Map<_, _>>>()?})
         }
+        Value::Withheld => return Err(withheld::error()),
         Value::Set(set) => {
             let kind = match set.first() {
                 Some(Value::Text(_)) => "SS",

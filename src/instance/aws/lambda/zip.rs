@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::core::address::Address;
 use crate::core::content::{ContentReader, Contents};
 use crate::core::record::Body;
+use crate::core::withheld;
 use crate::error::{Context, Error, Result};
 use crate::instance::Sink;
 use crate::instance::aws::{Emulator, Request, Scope, bodies};
@@ -29,6 +30,9 @@ pub(super) async fn download(
     location: Option<&str>,
     agent: &str,
 ) -> Result<Body> {
+    if sink.withholds_body(address) {
+        return Ok(Body::Withheld);
+    }
     if !sha256.is_empty()
         && let Some(known) = sink.known_body(address, sha256)
     {
@@ -90,6 +94,7 @@ fn pieces(body: &Body, contents: &dyn Contents) -> ContentReader {
     match body {
         Body::Inline(bytes) => Box::new(std::iter::once(Ok(Bytes::from(bytes.clone())))),
         Body::Content(content) => contents.read_content(content),
+        Body::Withheld => Box::new(std::iter::once(Err(withheld::error()))),
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::API;
 use crate::core::content::{ContentReader, ContentWriter, Contents};
 use crate::core::record::Body;
+use crate::core::withheld;
 use crate::error::{Context, Error, Result};
 use crate::instance::aws::{ApiError, Scope, items};
 use crate::limits;
@@ -113,6 +114,7 @@ impl Kept {
             None => Box::new(std::iter::empty()),
             Some(Body::Inline(bytes)) => Box::new(std::iter::once(Ok(Bytes::from(bytes.clone())))),
             Some(Body::Content(content)) => contents.read_content(content),
+            Some(Body::Withheld) => Box::new(std::iter::once(Err(withheld::error()))),
         };
         tokio::task::spawn_blocking(move || {
             if let Err(error) = parse(reader, &send) {

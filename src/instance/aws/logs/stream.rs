@@ -33,7 +33,11 @@ pub(super) async fn capture_all(cx: &Scope<'_>, sink: &dyn Sink, group: &Address
             if !sink.wants(&address) {
                 continue;
             }
-            match events::capture(Listed::new(cx, group.name(), name), sink.contents()).await {
+            let body = match sink.withholds_body(&address) {
+                true => Ok(Some(Body::Withheld)),
+                false => events::capture(Listed::new(cx, group.name(), name), sink.contents()).await,
+            };
+            match body {
                 Ok(body) => {
                     let mut record = Record::new(Default::default());
                     record.body = body;

@@ -104,6 +104,11 @@ fn bare(etag: &str) -> String {
 async fn capture(cx: &Scope<'_>, sink: &dyn Sink, address: &Address, listed: &Listed, written: &Written) -> Result<()> {
     let Some((_, key)) = address.collection_and_item() else { return Ok(()) };
     let bucket = address.name();
+    if sink.withholds_body(address) {
+        let head = cx.client.send(on_object(Method::HEAD, bucket, key), cx.region).await?;
+        let tags = tags(cx, bucket, key, &head.headers, quirks::HEAD_COUNTS_TAGS).await?;
+        return sink.record(address.clone(), record(&head.headers, tags, Body::Withheld));
+    }
     let fingerprint = listed.fingerprint();
     let ours = written.find(address, &listed.etag, listed.size);
     if let Some(body) = &ours {

@@ -49,7 +49,7 @@ fn write_content(xml: &mut String, value: &Value) {
         Value::Text(text) => xml.push_str(&escape(text)),
         Value::Number(number) => xml.push_str(number.as_str()),
         Value::Bool(truth) => xml.push_str(&truth.to_string()),
-        Value::List(_) | Value::Set(_) | Value::Bytes(_) | Value::Null => {}
+        Value::List(_) | Value::Set(_) | Value::Bytes(_) | Value::Null | Value::Withheld => {}
     }
 }
 

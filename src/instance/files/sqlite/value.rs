@@ -14,6 +14,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use crate::core::content::Contents;
 use crate::core::record::{Body, Record};
 use crate::core::value::{Number, Value};
+use crate::core::withheld;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -185,6 +186,7 @@ fn bytes(record: &Record, contents: &dyn Contents) -> Result<Vec<u8>> {
         None => return Ok(vec![]),
         Some(Body::Inline(bytes)) => return Ok(bytes.clone()),
         Some(Body::Content(content)) => content,
+        Some(Body::Withheld) => return Err(withheld::error()),
     };
     if content.size > limits::SQLITE_ROW {
         return Err(Error::denied(format!("a row of {} bytes", content.size)));
