@@ -9,6 +9,7 @@ use crate::tree::{Conflict, Leaf, Merged, Settle, merge};
 
 use crate::core::objects::memory::Memory;
 use crate::core::record::Record;
+use crate::core::record_merge::{Side, combine};
 use crate::core::value::Value;
 use crate::tree::empty;
 use crate::tree::testing::{State, address, edited, record, root_of, state, state_of, values};
@@ -33,6 +34,22 @@ fn model(base: &State, ours: &State, theirs: &State, settle: Settle) -> (State, 
     for key in keys {
         let (base, ours, theirs) = (base.get(key), ours.get(key), theirs.get(key));
         let both = ours != base && theirs != base && ours != theirs;
+        // What both have merges attribute by attribute, as `record_merge` is tested to.
+        if let (true, false, Some((address, first)), Some((_, second))) =
+            (both, contested.contains(&owner(key)), ours, theirs)
+        {
+            let prefer = match settle {
+                Settle::List => None,
+                Settle::Ours => Some(Side::Ours),
+                Settle::Theirs => Some(Side::Theirs),
+            };
+            let combined = combine(address, base.map(|(_, base)| base), first, second, |_| prefer);
+            let is_listed = !combined.conflicts.is_empty();
+            conflicts.extend(is_listed.then(|| key.clone()));
+            let record = if is_listed && prefer.is_none() { Some(first.clone()) } else { combined.record };
+            merged.extend(record.map(|record| (key.clone(), (address.clone(), record))));
+            continue;
+        }
         if both || fights(key) {
             conflicts.push(key.clone());
         }
