@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::common::captured::{Captured, connect};
 use crate::common::emulators::{Emulator, Make, has_boto3};
 use crate::kept::not_offered;
-use crate::orchestration::{bring, differences, holds, lines, records};
+use crate::orchestration::{bring, differences, holds, lines};
 
 /// One of the two versions of the service, and what is made of it.
 struct Version {

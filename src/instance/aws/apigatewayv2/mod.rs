@@ -183,7 +183,10 @@ fn attributes(cx: &Scope<'_>, live: &Json, left_out: &[&str], defaults: &[(&str,
 /// Settings in the spelling in which they are given, where they come back in two.
 fn spelled_once(cx: &Scope<'_>, attributes: &mut Attributes, names: &[&str]) {
     if quirks::spells_settings_twice(cx.emulator) {
-        names.iter().filter_map(|name| attributes.get_mut(*name)).for_each(without_capitals);
+        attributes
+            .iter_mut()
+            .filter(|(name, _)| names.contains(&name.as_str()))
+            .for_each(|(_, value)| without_capitals(value));
     }
 }
 
