@@ -149,12 +149,6 @@ pub fn patches_plans_in_part(emulator: Emulator) -> bool {
     matches!(emulator, Emulator::Moto | Emulator::LocalStack | Emulator::Fakecloud)
 }
 
-/// Whether the role that API Gateway logs as is taken away there by replacing it by nothing. Measured: fakecloud 0.51.0
-/// takes nothing else.
-pub fn clears_role_by_none(emulator: Emulator) -> bool {
-    matches!(emulator, Emulator::Fakecloud | Emulator::LocalStack)
-}
-
 /// Whether API Gateway has a role to log as there that nobody gave it, `api-gw-cw-role` (LocalStack 2026.3.0).
 pub fn has_own_gateway_role(emulator: Emulator) -> bool {
     emulator == Emulator::LocalStack

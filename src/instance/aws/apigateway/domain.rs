@@ -189,10 +189,7 @@ pub(super) async fn capture_account(cx: &Scope<'_>, sink: &dyn Sink) -> Result<(
 pub(super) async fn apply_account(cx: &Scope<'_>, step: &Step) -> Result<()> {
     let role = step.after.as_ref().and_then(|after| after.attributes.get(ROLE)).and_then(Value::as_text);
     let mut patch = Patch::new(cx);
-    match role {
-        Some(role) => patch.replace("/cloudwatchRoleArn", &cx.local_text(role).into()),
-        None if quirks::clears_role_by_none(cx.emulator) => patch.replace("/cloudwatchRoleArn", &json!("")),
-        None => patch.remove("/cloudwatchRoleArn", None),
-    }
+    // It is taken away by replacing it by nothing.
+    patch.replace("/cloudwatchRoleArn", &role.map(|role| cx.local_text(role)).unwrap_or_default().into());
     patch.send(&["account"]).await
 }

@@ -240,7 +240,7 @@ fn body(cx: &Scope<'_>, attributes: &Attributes, left_out: &[&str]) -> Json {
 
 /// Sends a request that makes something, and gives the answer.
 async fn send(cx: &Scope<'_>, method: Method, path: &[&str], body: Json) -> Result<Json> {
-    Ok(cx.call(at(method, path).body_json(body)).await.map_err(refused)?)
+    cx.call(at(method, path).body_json(body)).await.map_err(refused)
 }
 
 /// Takes something away that may be gone already.

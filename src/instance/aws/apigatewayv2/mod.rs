@@ -235,7 +235,7 @@ fn changed(
 }
 
 async fn send(cx: &Scope<'_>, method: Method, path: &[&str], body: Json) -> Result<Json> {
-    Ok(cx.call(at(method, path).body_json(body)).await.map_err(refused)?)
+    cx.call(at(method, path).body_json(body)).await.map_err(refused)
 }
 
 /// Sends an update, if it says anything.
