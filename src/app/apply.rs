@@ -38,7 +38,8 @@ pub struct Plan {
 }
 
 /// Puts in the order in which they run; deletes run in the reverse order.
-const STAGES: [Stage; 5] = [Stage::Foundation, Stage::Resource, Stage::Dependent, Stage::Item, Stage::Acting];
+const STAGES: [Stage; 7] =
+    [Stage::Foundation, Stage::Resource, Stage::Dependent, Stage::Item, Stage::Published, Stage::Mapped, Stage::Acting];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {

@@ -90,6 +90,10 @@ pub enum Stage {
     Dependent,
     /// What containers hold: objects, items, messages, secret versions.
     Item,
+    /// What is made of all that a container holds: a stage of an API, which serves its methods as they are then.
+    Published,
+    /// What leads to that: mappings of domain names, usage plans.
+    Mapped,
     /// What acts by itself as soon as it is there: event source mappings, notifications. After the echo is taken.
     Acting,
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::common::captured::{Captured, connect};
 use crate::common::emulators::{Emulator, Make};
-use crate::{compute, data, messaging, orchestration};
+use crate::{compute, data, gateway, messaging, orchestration};
 
 const PINS: &str = include_str!("../../bootstrap/lib.sh");
 
@@ -60,15 +60,35 @@ const ROWS: &[Row] = &[
     },
     row("EventBridge Scheduler groups, schedules", "scheduler"),
     row("Step Functions state machines, versions, aliases, activities", "stepfunctions"),
+    Row {
+        notes: &[
+            (
+                Make::Ministack,
+                "of `methodIntegration`, `cacheNamespace`, `connectionId` and `tlsConfig`; it has no links",
+            ),
+            (Make::Moto, "of `methodIntegration`, `cacheKeyParameters` and `connectionId`"),
+            (Make::LocalStack, "of `methodIntegration`, `cacheNamespace`"),
+            (Make::Fakecloud, "what is in one region, since it shows each in all"),
+        ],
+        ..row("API Gateway REST APIs, stages, keys, usage plans, domain names, links", "apigateway")
+    },
+    Row {
+        notes: &[
+            (Make::Ministack, "it has no models and no links"),
+            (Make::Moto, "it has no deployments, and lists no models and route responses"),
+            (Make::Fakecloud, "what is in one region, since it shows each in all"),
+        ],
+        ..row("API Gateway HTTP and WebSocket APIs, stages, domain names, links", "apigatewayv2")
+    },
 ];
 
 /// The services that a make does not offer at all.
-fn not_offered(make: Make) -> BTreeSet<&'static str> {
+pub(crate) fn not_offered(make: Make) -> BTreeSet<&'static str> {
     BTreeSet::from_iter(
         match make {
             Make::Ministack | Make::Moto | Make::Fakecloud => [].as_slice(),
-            // Without its download.
-            Make::LocalStack => ["dynamodb"].as_slice(),
+            // Without its download, and without a licence.
+            Make::LocalStack => ["apigatewayv2", "dynamodb"].as_slice(),
         }
         .iter()
         .copied(),
@@ -85,7 +105,8 @@ fn lost(make: Make) -> Vec<String> {
             other => panic!("which service is {other} of?"),
         }
     });
-    let rest = [compute::not_kept(make), messaging::not_kept(make), orchestration::not_kept(make)];
+    let rest =
+        [compute::not_kept(make), messaging::not_kept(make), orchestration::not_kept(make), gateway::not_kept(make)];
     data.chain(rest.into_iter().flatten()).collect()
 }
 

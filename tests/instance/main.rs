@@ -9,6 +9,7 @@ mod compute;
 mod connect;
 mod data;
 mod files;
+mod gateway;
 mod kept;
 mod messaging;
 mod orchestration;

@@ -6,7 +6,8 @@
 //! instances in the same state have the same records, whatever their ids.
 //!
 //! A service tells its ids by [`super::Service::ids`]; every text of configuration that is made portable then has them
-//! replaced, wherever they stand between two characters that no id holds.
+//! replaced, wherever they stand between two characters that no id holds. Where an ARN or a path says that a word is an
+//! API's id, it is replaced whatever it looks like: one in thirty of such ids has no digit.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -26,6 +27,8 @@ pub struct Ids(RwLock<Table>);
 struct Table {
     references: HashMap<String, String>,
     ids: HashMap<String, String>,
+    /// By id, whether it looks generated or not.
+    every: HashMap<String, String>,
     /// Looked for in vain since anything was last learnt.
     missing: HashSet<String>,
 }
@@ -37,11 +40,14 @@ impl Table {
             return;
         }
         self.missing.clear();
-        if let Some(old) = self.ids.insert(reference.clone(), id.to_owned())
-            && self.references.get(&old) == Some(&reference)
-        {
-            self.references.remove(&old);
+        if let Some(old) = self.ids.insert(reference.clone(), id.to_owned()) {
+            for table in [&mut self.references, &mut self.every] {
+                if table.get(&old) == Some(&reference) {
+                    table.remove(&old);
+                }
+            }
         }
+        self.every.insert(id.to_owned(), reference.clone());
         if is_generated(id) {
             self.references.insert(id.to_owned(), reference);
         }
@@ -74,16 +80,22 @@ impl Ids {
         self.read().ids.get(&reference(address)).cloned()
     }
 
+    /// What stands for an id that is known, whatever it looks like.
+    pub fn known_as(&self, id: &str) -> Option<String> {
+        self.read().every.get(id).cloned()
+    }
+
     /// A text with ids replaced by what stands for them.
     pub fn portable<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let table = self.read();
-        if table.references.is_empty() {
+        if table.every.is_empty() {
             return Cow::Borrowed(text);
         }
         let mut out = String::new();
         let mut done = 0;
         for (start, word) in words(text) {
-            if let Some(reference) = table.references.get(word) {
+            let api = || table.every.get(word).filter(|_| text.get(..start).is_some_and(leads_to_api));
+            if let Some(reference) = table.references.get(word).or_else(api) {
                 out.push_str(text.get(done..start).unwrap_or_default());
                 out.push_str(reference);
                 done = start + word.len();
@@ -164,11 +176,18 @@ fn is_of_id(byte: u8) -> bool {
 /// The longest runs of characters that ids are made of, and where they begin.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let parts = text.split(|c: char| !c.is_ascii() || !is_of_id(c as u8));
-    parts.filter(|word| word.len() >= SHORTEST).map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+    parts.filter(|word| !word.is_empty()).map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+}
+
+/// Whether a text ends where the id of an API follows: `arn:aws:execute-api:REGION:ACCOUNT:`, `/restapis/`, `/apis/`.
+fn leads_to_api(text: &str) -> bool {
+    text.ends_with("/restapis/")
+        || text.ends_with("/apis/")
+        || (text.ends_with(':') && text.rsplit(':').nth(3) == Some("execute-api"))
 }
 
 /// What stands for the id of the resource at this address.
-fn reference(address: &Address) -> String {
+pub(super) fn reference(address: &Address) -> String {
     format!("{{{}}}", address.to_string().replace('{', "%7B").replace('}', "%7D"))
 }
 
@@ -248,6 +267,24 @@ mod tests {
             assert_eq!(there.local(portable), in_there);
             assert_eq!(there.portable(in_there), portable);
         }
+    }
+
+    #[test]
+    fn an_apis_id_is_replaced_where_it_must_be_one() {
+        let here = instance(&[("main", "abcdefghij")]);
+        for (text, portable) in [
+            ("abcdefghij", "abcdefghij"),
+            ("arn:aws:execute-api:r:self:abcdefghij/*", "arn:aws:execute-api:r:self:{self/us-east-1/ec2/vpc/main}/*"),
+            (
+                "arn:aws:apigateway:r::/restapis/abcdefghij",
+                "arn:aws:apigateway:r::/restapis/{self/us-east-1/ec2/vpc/main}",
+            ),
+            ("execute-api:r:self:abcdefghijk/*", "execute-api:r:self:abcdefghijk/*"),
+        ] {
+            assert_eq!(here.portable(text), portable);
+            assert_eq!(here.local(portable), text);
+        }
+        assert_eq!(here.known_as("abcdefghij").as_deref(), Some("{self/us-east-1/ec2/vpc/main}"));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! Adding a service is one file and one line in [`services`].
 
 mod account;
+mod apigateway;
+mod apigatewayv2;
 pub mod bodies;
 mod client;
 mod described;
@@ -112,5 +114,7 @@ pub fn services() -> Vec<Box<dyn Service>> {
         Box::new(stepfunctions::StepFunctions),
         Box::new(events::Events),
         Box::new(scheduler::Scheduler),
+        Box::new(apigateway::ApiGateway::default()),
+        Box::new(apigatewayv2::ApiGatewayV2::default()),
     ]
 }

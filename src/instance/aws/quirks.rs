@@ -105,3 +105,72 @@ pub fn has_log_protection(emulator: Emulator) -> bool {
 pub fn doubles_metric_filters(emulator: Emulator) -> bool {
     matches!(emulator, Emulator::Moto | Emulator::LocalStack)
 }
+
+/// Whether a REST API is described there without the responses and integrations of its methods, so that each must be
+/// asked for (fakecloud 0.51.0).
+pub fn hides_responses(emulator: Emulator) -> bool {
+    emulator == Emulator::Fakecloud
+}
+
+/// Whether API Gateway's resources are shown in every region there, whatever region they were made in (fakecloud 0.51.0).
+pub fn gateways_span_regions(emulator: Emulator) -> bool {
+    emulator == Emulator::Fakecloud
+}
+
+/// Whether a patch of API Gateway sets what its path names to the value as it is there, and knows nothing of what lies
+/// in it (ministack 1.5.33: an element added to a list makes an object of the list).
+pub fn patches_whole_attributes(emulator: Emulator) -> bool {
+    emulator == Emulator::Ministack
+}
+
+/// Whether the version of a REST API is not its own there: moto 5.2.5 says V1 of all.
+pub fn makes_up_api_version(emulator: Emulator, version: Option<&str>) -> bool {
+    emulator == Emulator::Moto && version == Some("V1")
+}
+
+/// Whether caches of API stages are encrypted there when nobody asked for it (moto 5.2.5).
+pub fn encrypts_caches(emulator: Emulator) -> bool {
+    emulator == Emulator::Moto
+}
+
+/// Whether an integration's response is taken there only with templates, be they none (moto 5.2.5).
+pub fn wants_response_templates(emulator: Emulator) -> bool {
+    emulator == Emulator::Moto
+}
+
+/// Whether listing the base paths of a domain name breaks down there when it has none (moto 5.2.5).
+pub fn breaks_without_mappings(emulator: Emulator) -> bool {
+    emulator == Emulator::Moto
+}
+
+/// Whether patches of usage plans are only carried out in part there, or break down (moto 5.2.5, LocalStack 2026.3.0 and
+/// fakecloud 0.51.0).
+pub fn patches_plans_in_part(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Moto | Emulator::LocalStack | Emulator::Fakecloud)
+}
+
+/// Whether API Gateway has a role to log as there that nobody gave it, `api-gw-cw-role` (LocalStack 2026.3.0).
+pub fn has_own_gateway_role(emulator: Emulator) -> bool {
+    emulator == Emulator::LocalStack
+}
+
+/// Whether settings of HTTP APIs come back there in two spellings, one of them capitalised (fakecloud 0.51.0).
+pub fn spells_settings_twice(emulator: Emulator) -> bool {
+    emulator == Emulator::Fakecloud
+}
+
+/// Whether models, deployments, route responses and authorizers of HTTP and WebSocket APIs are not listed there (moto
+/// 5.2.5).
+pub fn lists_few_of_http_apis(emulator: Emulator) -> bool {
+    emulator == Emulator::Moto
+}
+
+/// Whether HTTP and WebSocket APIs have models there that are listed. Measured: ministack 1.5.33 has none.
+pub fn has_http_api_models(emulator: Emulator) -> bool {
+    !matches!(emulator, Emulator::Moto | Emulator::Ministack)
+}
+
+/// Whether there are links of HTTP APIs there. Measured: ministack 1.5.33 has none.
+pub fn has_http_api_links(emulator: Emulator) -> bool {
+    emulator != Emulator::Ministack
+}
