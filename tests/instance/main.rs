@@ -11,6 +11,7 @@ mod data;
 mod files;
 mod kept;
 mod messaging;
+mod network;
 mod orchestration;
 mod sqlite;
 

@@ -23,7 +23,7 @@ async fn captured(emulator: &Emulator) -> Captured {
     captured
 }
 
-fn records(captured: &Captured) -> BTreeMap<Address, Record> {
+pub(crate) fn records(captured: &Captured) -> BTreeMap<Address, Record> {
     captured.records.lock().unwrap().clone()
 }
 
@@ -35,7 +35,7 @@ fn start_empty(make: Make) -> Option<Emulator> {
 }
 
 /// Brings an instance from what one capture has to what another has, as an inject does: deletes first.
-async fn bring(now: &Captured, then: &Captured, into: &Emulator) {
+pub(crate) async fn bring(now: &Captured, then: &Captured, into: &Emulator) {
     let (have, want) = (records(now), records(then));
     let addresses: BTreeSet<&Address> = have.keys().chain(want.keys()).collect();
     let steps = addresses.into_iter().map(|address| Step {
@@ -53,7 +53,7 @@ async fn bring(now: &Captured, then: &Captured, into: &Emulator) {
 
 /// How a second capture differs from a first: `ADDRESS ATTRIBUTE` for another value, `-ADDRESS` and `+ADDRESS` for a
 /// record that only one has.
-fn differences(first: &Captured, second: &Captured) -> BTreeSet<String> {
+pub(crate) fn differences(first: &Captured, second: &Captured) -> BTreeSet<String> {
     let (old, new) = (records(first), records(second));
     let mut lines = BTreeSet::new();
     for (address, record) in &old {
@@ -69,7 +69,7 @@ fn differences(first: &Captured, second: &Captured) -> BTreeSet<String> {
     lines
 }
 
-fn lines(lines: &[&str]) -> BTreeSet<String> {
+pub(crate) fn lines(lines: &[&str]) -> BTreeSet<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
@@ -105,8 +105,8 @@ pub(crate) fn not_kept(make: Make) -> BTreeSet<String> {
 }
 
 /// Whether a capture has what this line of [`not_kept`] names.
-fn holds(captured: &Captured, line: &str) -> bool {
-    let (address, attribute) = line.split_once(' ').unwrap();
+pub(crate) fn holds(captured: &Captured, line: &str) -> bool {
+    let (address, attribute) = line.rsplit_once(' ').unwrap();
     let record = records(captured).remove(&Address::parse(address).unwrap());
     record.is_some_and(|record| record.attributes.contains_key(attribute))
 }
