@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::common::captured::{Captured, connect};
 use crate::common::emulators::{Emulator, Make};
-use crate::{compute, data, gateway, messaging, orchestration};
+use crate::{compute, data, gateway, messaging, network, orchestration};
 
 const PINS: &str = include_str!("../../bootstrap/lib.sh");
 
@@ -59,6 +59,13 @@ const ROWS: &[Row] = &[
         ..row("EventBridge buses, rules with targets, archives", "events")
     },
     row("EventBridge Scheduler groups, schedules", "scheduler"),
+    Row {
+        notes: &[
+            (Make::Ministack, "key pairs with another key, since it shows none"),
+            (Make::Fakecloud, "those of one region, since it shows each in all; key pairs with another key"),
+        ],
+        ..row("EC2 networks, security groups, key pairs, launch templates, instances, volumes", "ec2")
+    },
     row("Step Functions state machines, versions, aliases, activities", "stepfunctions"),
     Row {
         notes: &[
@@ -106,7 +113,13 @@ fn lost(make: Make) -> Vec<String> {
         }
     });
     let rest =
-        [compute::not_kept(make), messaging::not_kept(make), orchestration::not_kept(make), gateway::not_kept(make)];
+        [
+            compute::not_kept(make),
+            messaging::not_kept(make),
+            orchestration::not_kept(make),
+            gateway::not_kept(make),
+            network::not_kept(make),
+        ];
     data.chain(rest.into_iter().flatten()).collect()
 }
 

@@ -12,6 +12,7 @@ mod files;
 mod gateway;
 mod kept;
 mod messaging;
+mod network;
 mod orchestration;
 mod sqlite;
 

@@ -7,12 +7,13 @@ use crate::common::emulators::Make;
 use crate::program::Developer;
 
 /// State of every service, as the tests of the services make it.
-const STATES: [&str; 7] = [
+const STATES: [&str; 8] = [
     include_str!("../instance/state/compute.py"),
     include_str!("../instance/state/data.py"),
     include_str!("../instance/state/gateway.py"),
     include_str!("../instance/state/gatewayv2.py"),
     include_str!("../instance/state/messaging.py"),
+    include_str!("../instance/state/network.py"),
     include_str!("../instance/state/orchestration.py"),
     include_str!("../instance/state/s3.py"),
 ];

@@ -29,6 +29,9 @@ pub struct Names<'a> {
     pub endpoint: &'a str,
     /// The ids that it generated.
     pub ids: &'a Ids,
+    /// The account and the region that the text belongs to, for ids that several have.
+    pub label: &'a str,
+    pub region: &'a str,
 }
 
 impl Names<'_> {
@@ -36,7 +39,7 @@ impl Names<'_> {
     pub fn portable(&self, text: &str) -> String {
         let text = arns(text, self.account, SELF_ACCOUNT);
         let text = self.urls_to_portable(&text);
-        self.ids.portable(&text).into_owned()
+        self.ids.portable(&text, (self.label, self.region)).into_owned()
     }
 
     /// The text that [`Names::portable`] made, for this instance.
@@ -184,11 +187,23 @@ mod tests {
     use crate::core::address::Address;
 
     fn here(ids: &Ids) -> Names<'_> {
-        Names { account: "123456789012", endpoint: "http://localhost:5000", ids }
+        Names {
+            account: "123456789012",
+            endpoint: "http://localhost:5000",
+            ids,
+            label: SELF_ACCOUNT,
+            region: "us-east-1",
+        }
     }
 
     fn there(ids: &Ids) -> Names<'_> {
-        Names { account: "000000000000", endpoint: "http://127.0.0.1:4566", ids }
+        Names {
+            account: "000000000000",
+            endpoint: "http://127.0.0.1:4566",
+            ids,
+            label: SELF_ACCOUNT,
+            region: "us-east-1",
+        }
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Client {
                 }
                 Bytes::from(json.to_string())
             }
-            (Payload::Form(fields), Protocol::Query { version }) => {
+            (Payload::Form(fields), Protocol::Query { version, .. }) => {
                 set("content-type", "application/x-www-form-urlencoded; charset=utf-8");
                 let head = [("Action".to_owned(), request.action.clone()), ("Version".to_owned(), version.to_owned())];
                 Bytes::from(pairs(head.iter().chain(&fields)))

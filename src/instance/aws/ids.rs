@@ -25,10 +25,9 @@ pub struct Ids(RwLock<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
-    references: HashMap<String, String>,
+    /// What stands for an id: more than one where regions have the same (ministack numbers its default VPCs).
+    references: HashMap<String, Vec<String>>,
     ids: HashMap<String, String>,
-    /// By id, whether it looks generated or not.
-    every: HashMap<String, String>,
     /// Looked for in vain since anything was last learnt.
     missing: HashSet<String>,
 }
@@ -40,17 +39,20 @@ impl Table {
             return;
         }
         self.missing.clear();
-        if let Some(old) = self.ids.insert(reference.clone(), id.to_owned()) {
-            for table in [&mut self.references, &mut self.every] {
-                if table.get(&old) == Some(&reference) {
-                    table.remove(&old);
-                }
-            }
+        if let Some(old) = self.ids.insert(reference.clone(), id.to_owned())
+            && let Some(references) = self.references.get_mut(&old)
+        {
+            references.retain(|other| *other != reference);
         }
-        self.every.insert(id.to_owned(), reference.clone());
-        if is_generated(id) {
-            self.references.insert(id.to_owned(), reference);
-        }
+        self.references.entry(id.to_owned()).or_default().push(reference);
+    }
+
+    /// What stands for an id in a text of this account and region: of several, the one there, else the last one told.
+    fn reference(&self, id: &str, (label, region): (&str, &str)) -> Option<&str> {
+        let references = self.references.get(id)?;
+        let here = format!("{{{label}/{region}/");
+        let there = references.iter().rev().find(|reference| reference.starts_with(&here));
+        there.or(references.last()).map(String::as_str)
     }
 }
 
@@ -82,20 +84,20 @@ impl Ids {
 
     /// What stands for an id that is known, whatever it looks like.
     pub fn known_as(&self, id: &str) -> Option<String> {
-        self.read().every.get(id).cloned()
+        self.read().references.get(id).and_then(|references| references.last()).cloned()
     }
 
-    /// A text with ids replaced by what stands for them.
-    pub fn portable<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    /// A text of this account and region with ids replaced by what stands for them.
+    pub fn portable<'t>(&self, text: &'t str, place: (&str, &str)) -> Cow<'t, str> {
         let table = self.read();
-        if table.every.is_empty() {
+        if table.references.is_empty() {
             return Cow::Borrowed(text);
         }
         let mut out = String::new();
         let mut done = 0;
         for (start, word) in words(text) {
-            let api = || table.every.get(word).filter(|_| text.get(..start).is_some_and(leads_to_api));
-            if let Some(reference) = table.references.get(word).or_else(api) {
+            let replaced = is_generated(word) || text.get(..start).is_some_and(leads_to_api);
+            if let Some(reference) = table.reference(word, place).filter(|_| replaced) {
                 out.push_str(text.get(done..start).unwrap_or_default());
                 out.push_str(reference);
                 done = start + word.len();
@@ -262,10 +264,10 @@ mod tests {
             ("vpc-0a1b2c3d0 xvpc-0a1b2c3d", "vpc-0a1b2c3d0 xvpc-0a1b2c3d", "vpc-0a1b2c3d0 xvpc-0a1b2c3d"),
             ("my-api {self/x} {self/a/b/c/d", "my-api {self/x} {self/a/b/c/d", "my-api {self/x} {self/a/b/c/d"),
         ] {
-            assert_eq!(here.portable(text), portable);
+            assert_eq!(here.portable(text, (SELF_ACCOUNT, "us-east-1")), portable);
             assert_eq!(here.local(portable), text);
             assert_eq!(there.local(portable), in_there);
-            assert_eq!(there.portable(in_there), portable);
+            assert_eq!(there.portable(in_there, (SELF_ACCOUNT, "us-east-1")), portable);
         }
     }
 
@@ -305,7 +307,18 @@ mod tests {
     fn a_resource_made_anew_has_its_new_id() {
         let here = instance(&[("main", "vpc-0a1b2c3d"), ("main", "vpc-44444444")]);
         assert_eq!(here.of(&vpc("main")).as_deref(), Some("vpc-44444444"));
-        assert_eq!(here.portable("vpc-0a1b2c3d vpc-44444444"), "vpc-0a1b2c3d {self/us-east-1/ec2/vpc/main}");
+        assert_eq!(
+            here.portable("vpc-0a1b2c3d vpc-44444444", (SELF_ACCOUNT, "us-east-1")),
+            "vpc-0a1b2c3d {self/us-east-1/ec2/vpc/main}"
+        );
+    }
+
+    #[test]
+    fn an_id_that_regions_share_stands_for_what_is_in_the_region() {
+        let here = instance(&[("main", "vpc-0a1b2c3d")]);
+        here.learn(&Address::resource(SELF_ACCOUNT, "eu-west-1", "ec2", "vpc", "default"), "vpc-0a1b2c3d");
+        assert_eq!(here.portable("vpc-0a1b2c3d", (SELF_ACCOUNT, "us-east-1")), "{self/us-east-1/ec2/vpc/main}");
+        assert_eq!(here.portable("vpc-0a1b2c3d", (SELF_ACCOUNT, "eu-west-1")), "{self/eu-west-1/ec2/vpc/default}");
     }
 
     #[test]
@@ -328,7 +341,7 @@ mod tests {
         ) {
             let here = instance(&[("main", "vpc-0a1b2c3d"), ("odd {n}/%", "vpc-11111111")]);
             let text = pieces.concat();
-            let portable = here.portable(&text).into_owned();
+            let portable = here.portable(&text, (SELF_ACCOUNT, "us-east-1")).into_owned();
             prop_assert_eq!(here.local(&portable).into_owned(), text);
         }
 
@@ -336,7 +349,7 @@ mod tests {
         fn any_text_is_read_without_harm(text in "(\\{self/|\\}|[a-z/%]|\\PC){0,40}") {
             let here = instance(&[("main", "vpc-0a1b2c3d")]);
             here.local(&text);
-            here.portable(&text);
+            here.portable(&text, (SELF_ACCOUNT, "us-east-1"));
         }
     }
 }

@@ -153,8 +153,8 @@ impl Aws {
         }
     }
 
-    /// Finds out which ids the instance generated in these accounts.
-    async fn learn_ids(&self, accounts: &[Account]) -> Result<()> {
+    /// Finds out which ids the instance generated in these accounts, at home and in the regions that are selected.
+    async fn learn_ids(&self, accounts: &[Account], selector: &Selector) -> Result<()> {
         let mut known = Vec::new();
         let services = || self.services.iter().map(AsRef::as_ref);
         let at_home = accounts.iter().flat_map(|account| {
@@ -163,12 +163,16 @@ impl Aws {
                 Place { account, service, region: home.to_owned() }
             })
         });
+        let mut others = regions(self.client.home_region()).split_off(1);
+        others.retain(|region| {
+            let may = |account: &Account, service: &str| selector.may_match(&account.label, region, service);
+            accounts.iter().any(|account| services().any(|service| may(account, service.name())))
+        });
         let mut elsewhere = Vec::new();
         for (Place { account, service, .. }, found) in self.ids_of_all(at_home.collect()).await? {
             // One that is not offered at home is not asked for in other regions.
             if !service.is_global() && found.is_some() {
-                let regions = regions(self.client.home_region()).into_iter().skip(1);
-                elsewhere.extend(regions.map(|region| Place { account, service, region }));
+                elsewhere.extend(others.iter().map(|region| Place { account, service, region: region.clone() }));
             }
             known.extend(found.unwrap_or_default());
         }
@@ -323,7 +327,7 @@ impl Instance for Aws {
     async fn capture(&self, selector: &Selector, sink: &dyn Sink) -> Result<()> {
         let selected = Selected { selector, sink };
         let accounts = self.asked(selector, sink).await?;
-        self.learn_ids(&accounts).await?;
+        self.learn_ids(&accounts, selector).await?;
         let regions = regions(self.client.home_region());
         let mut waiting = Vec::new();
         for service in self.services.iter().map(AsRef::as_ref) {

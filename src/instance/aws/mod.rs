@@ -11,6 +11,7 @@ mod client;
 mod described;
 mod detect;
 mod dynamodb;
+mod ec2;
 mod elements;
 mod endpoint;
 mod errors;
@@ -104,6 +105,7 @@ pub fn services() -> Vec<Box<dyn Service>> {
     vec![
         Box::new(s3::S3::default()),
         Box::new(iam::Iam),
+        Box::new(ec2::Ec2::default()),
         Box::new(lambda::Lambda::default()),
         Box::new(ssm::Ssm),
         Box::new(sqs::Sqs::default()),

@@ -174,3 +174,19 @@ pub fn has_http_api_models(emulator: Emulator) -> bool {
 pub fn has_http_api_links(emulator: Emulator) -> bool {
     emulator != Emulator::Ministack
 }
+
+/// Whether EC2's resources are listed in every region there, whatever region they were made in (fakecloud 0.51.0).
+pub fn networks_span_regions(emulator: Emulator) -> bool {
+    emulator == Emulator::Fakecloud
+}
+
+/// Whether a default VPC has an internet gateway from the beginning (ministack 1.5.33 and fakecloud 0.51.0, as AWS; not
+/// moto 5.2.5 and LocalStack 2026.3.0).
+pub fn default_vpc_has_gateway(emulator: Emulator) -> bool {
+    !matches!(emulator, Emulator::Moto | Emulator::LocalStack)
+}
+
+/// Whether its main route table leads to that from the beginning (not on ministack 1.5.33).
+pub fn default_vpc_has_route_out(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Fakecloud | Emulator::Other)
+}

@@ -25,8 +25,15 @@ pub struct Api {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Protocol {
-    Json { target: &'static str, version: &'static str },
-    Query { version: &'static str },
+    Json {
+        target: &'static str,
+        version: &'static str,
+    },
+    /// `bare`: the answer stands in the root element, not in `<ActionResult>`.
+    Query {
+        version: &'static str,
+        bare: bool,
+    },
     Rest,
 }
 
@@ -38,7 +45,13 @@ impl Api {
 
     /// A form with `Action` and `Version`, answered in XML.
     pub const fn query(signing: &'static str, version: &'static str) -> Api {
-        Api { signing, protocol: Protocol::Query { version } }
+        Api { signing, protocol: Protocol::Query { version, bare: false } }
+    }
+
+    /// The same as EC2 speaks it: the answer is not wrapped in `<ActionResult>`, and the elements of a list are called
+    /// `item`.
+    pub const fn ec2(signing: &'static str, version: &'static str) -> Api {
+        Api { signing, protocol: Protocol::Query { version, bare: true } }
     }
 
     /// Methods and paths, with JSON or XML bodies.

@@ -47,7 +47,7 @@ impl<'a> Scope<'a> {
         self.call(Request::json(api, action, body)).await
     }
 
-    /// An action with form fields; gives the content of `<ActionResult>`.
+    /// An action with form fields; gives the content of `<ActionResult>` (EC2: of the root element).
     pub async fn query(&self, api: &Api, action: &str, fields: &[(&str, &str)]) -> Result<Json, ApiError> {
         self.call(Request::form(api, action, fields)).await
     }
@@ -58,6 +58,7 @@ impl<'a> Scope<'a> {
         let answer = self.client.send(request, self.region).await?;
         match protocol {
             Protocol::Json { .. } => answer.json(),
+            Protocol::Query { bare: true, .. } => answer.xml(),
             Protocol::Query { .. } => Ok(answer.xml()?.get_mut(&result).map(Json::take).unwrap_or_default()),
             Protocol::Rest => answer.either(),
         }
@@ -135,7 +136,8 @@ impl<'a> Scope<'a> {
     }
 
     fn names(&self) -> Names<'_> {
-        Names { account: self.own, endpoint: self.client.endpoint(), ids: self.ids }
+        let Scope { client, own, label, region, ids, .. } = *self;
+        Names { account: own, endpoint: client.endpoint(), ids, label, region }
     }
 
     /// A configuration's text with ARNs and the instance's URLs made independent of the instance.

@@ -1,7 +1,7 @@
 //! XML answers as JSON values, so that services read every protocol in one way.
 //!
 //! Text alone becomes a string, children an object, children of one name an array, and a list in the query protocol
-//! (all children are called `member`) an array whatever its length. Attributes and namespaces mean nothing to AWS's
+//! (all children are called `member`, EC2's `item`) an array whatever its length. Attributes and namespaces mean nothing to AWS's
 //! clients and are dropped.
 
 use std::borrow::Cow;
@@ -99,7 +99,7 @@ impl Element {
     fn close(self) -> (String, Json) {
         let content = if self.children.is_empty() {
             Json::String(self.text)
-        } else if self.children.iter().all(|(name, _)| name == "member") {
+        } else if ["member", "item"].iter().any(|list| self.children.iter().all(|(name, _)| name == list)) {
             Json::Array(self.children.into_iter().map(|(_, child)| child).collect())
         } else {
             let mut lists: Map<String, Json> = Map::new();
@@ -142,11 +142,12 @@ mod tests {
     fn an_answer_becomes_the_value_that_services_read() {
         let answer = parse(
             b"<?xml version='1.0'?>\n<R xmlns='http://x'>\n  <Roles><member><N> a &amp;&#x41;</N></member></Roles>\
-              <Key>1</Key><Key>2</Key><Empty/><None></None></R>",
+              <Key>1</Key><Key>2</Key><Empty/><None></None><vpcSet><item><id>v</id></item></vpcSet></R>",
         )
         .unwrap();
         assert_eq!(answer["Roles"], json!([{"N": " a &A"}]));
         assert_eq!(answer["Key"], json!(["1", "2"]));
+        assert_eq!(answer["vpcSet"], json!([{"id": "v"}]));
         assert_eq!((items(&answer["Empty"]).len(), items(&answer["Nothing"]).len()), (0, 0));
         assert_eq!(items(&json!({"one": 1})).len(), 1);
     }
