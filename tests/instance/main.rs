@@ -9,9 +9,11 @@ mod compute;
 mod connect;
 mod data;
 mod files;
+mod functions;
+mod groups;
 mod kept;
 mod messaging;
 mod orchestration;
-mod sqlite;
-
 mod s3;
+mod sqlite;
+mod trip;

@@ -7,9 +7,11 @@ use crate::common::emulators::Make;
 use crate::program::Developer;
 
 /// State of every service, as the tests of the services make it.
-const STATES: [&str; 5] = [
+const STATES: [&str; 7] = [
     include_str!("../instance/state/compute.py"),
     include_str!("../instance/state/data.py"),
+    include_str!("../instance/state/functions.py"),
+    include_str!("../instance/state/groups.py"),
     include_str!("../instance/state/messaging.py"),
     include_str!("../instance/state/orchestration.py"),
     include_str!("../instance/state/s3.py"),
