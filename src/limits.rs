@@ -89,6 +89,8 @@ pub const INSTANCE_PAGES: usize = 1_000_000;
 pub const FUNCTION_READY: Duration = Duration::from_secs(30);
 /// How many unused numbers are given out and taken back to publish a layer version under the number it had.
 pub const LAYER_GAP: i64 = 1000;
+/// The same for a function's versions.
+pub const FUNCTION_GAP: i64 = 100;
 /// The longest line of a body of log events, in bytes: a message of 1 MiB, as AWS takes it, and its escapes.
 pub const LOG_LINE: usize = 8 * 1024 * 1024;
 /// Numbers of a state machine's versions that a restore may have to skip, each by a version that is deleted again.

@@ -15,7 +15,7 @@ Everything moto does is unchanged. Added are, each only to read, and answering p
         count changes. A message has MessageId, Body, Attributes and MessageAttributes as ReceiveMessage gives them
         (BinaryValue in base64), and State. While "more" is true, ask again with `after` set to the last MessageId.
 
-    GET /_peapod/lambda/code?account=A&region=R&function=NAME
+    GET /_peapod/lambda/code?account=A&region=R&function=NAME[&version=N]
     GET /_peapod/lambda/layer?account=A&region=R&layer=NAME&version=N
         The zip, byte for byte as it was uploaded.
 
@@ -114,7 +114,12 @@ def lambda_backend(query):
 
 def code(query):
     functions = lambda_backend(query)._lambdas._functions
-    function = functions.get(query["function"], {}).get("latest")
+    function = functions.get(query["function"], {})
+    if "version" in query:
+        versions = function.get("versions", [])
+        function = next((one for one in versions if str(one.version) == query["version"]), None)
+    else:
+        function = function.get("latest")
     if function is None:
         raise NotThere("no such function")
     return zip_of(function)

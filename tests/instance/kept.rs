@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::common::captured::{Captured, connect};
 use crate::common::emulators::{Emulator, Make};
-use crate::{compute, data, gateway, messaging, network, orchestration};
+use crate::{compute, data, functions, gateway, groups, messaging, network, orchestration};
 
 const PINS: &str = include_str!("../../bootstrap/lib.sh");
 
@@ -38,9 +38,17 @@ const ROWS: &[Row] = &[
     row("SSM parameters", "ssm"),
     Row {
         notes: &[(Make::Moto, "`AttachedPolicies` are those that AWS itself makes")],
-        ..row("IAM policies, roles, users", "iam")
+        ..row("IAM policies, roles, users, groups, instance profiles, identity providers", "iam")
     },
-    Row { notes: &[(Make::Moto, "code and layers through the agent")], ..row("Lambda functions, layers", "lambda") },
+    Row {
+        notes: &[
+            (Make::Moto, "code and layers through the agent; of `Policy`, the token of an event source"),
+            (Make::LocalStack, "of `Policy`, services whose name does not end in amazonaws.com"),
+            (Make::Fakecloud, "of `Policy`, conditions on an organization and on a URL's `AuthType`"),
+            (Make::Ministack, "versions are put back, but only those that have the code of `$LATEST` are captured"),
+        ],
+        ..row("Lambda functions with versions, aliases, URLs, policies; layers", "lambda")
+    },
     Row {
         kind: Some("event-source-mapping"),
         notes: &[(Make::LocalStack, "not those of DynamoDB streams")],
@@ -112,14 +120,15 @@ fn lost(make: Make) -> Vec<String> {
             other => panic!("which service is {other} of?"),
         }
     });
-    let rest =
-        [
-            compute::not_kept(make),
-            messaging::not_kept(make),
-            orchestration::not_kept(make),
-            gateway::not_kept(make),
-            network::not_kept(make),
-        ];
+    let rest = [
+        compute::not_kept(make),
+        functions::not_kept(make),
+        gateway::not_kept(make),
+        groups::not_kept(make),
+        messaging::not_kept(make),
+        network::not_kept(make),
+        orchestration::not_kept(make),
+    ];
     data.chain(rest.into_iter().flatten()).collect()
 }
 

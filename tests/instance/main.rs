@@ -10,10 +10,12 @@ mod connect;
 mod data;
 mod files;
 mod gateway;
+mod functions;
+mod groups;
 mod kept;
 mod messaging;
 mod network;
 mod orchestration;
-mod sqlite;
-
 mod s3;
+mod sqlite;
+mod trip;

@@ -7,11 +7,13 @@ use crate::common::emulators::Make;
 use crate::program::Developer;
 
 /// State of every service, as the tests of the services make it.
-const STATES: [&str; 8] = [
+const STATES: [&str; 10] = [
     include_str!("../instance/state/compute.py"),
     include_str!("../instance/state/data.py"),
+    include_str!("../instance/state/functions.py"),
     include_str!("../instance/state/gateway.py"),
     include_str!("../instance/state/gatewayv2.py"),
+    include_str!("../instance/state/groups.py"),
     include_str!("../instance/state/messaging.py"),
     include_str!("../instance/state/network.py"),
     include_str!("../instance/state/orchestration.py"),

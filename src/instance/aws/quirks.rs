@@ -190,3 +190,29 @@ pub fn default_vpc_has_gateway(emulator: Emulator) -> bool {
 pub fn default_vpc_has_route_out(emulator: Emulator) -> bool {
     matches!(emulator, Emulator::Fakecloud | Emulator::Other)
 }
+
+/// What can't hang on a function's alias there, or on its version. moto 5.2.5 takes it for the function's, and fakecloud
+/// 0.51.0 for that of a version that the alias leads to, drawn by lot where there are two.
+pub fn passes_over_qualifier(emulator: Emulator, is_alias: bool) -> &'static [&'static str] {
+    match emulator {
+        Emulator::Moto => &["EventInvokeConfig", "FunctionUrlConfig"],
+        Emulator::Fakecloud if is_alias => &["Policy"],
+        _ => &[],
+    }
+}
+
+/// Whether an alias that leads to two versions can only be made there, not changed to (LocalStack 2026.3.0 breaks down).
+pub fn changes_no_alias_to_two(emulator: Emulator) -> bool {
+    emulator == Emulator::LocalStack
+}
+
+/// Whether a function's first event invoke configuration stays the one that counts until it is deleted (moto 5.2.5).
+pub fn keeps_first_invoke_config(emulator: Emulator) -> bool {
+    emulator == Emulator::Moto
+}
+
+/// Whether a function's version gets the number after those that are there: after how many there are (moto 5.2.5), so
+/// that a number is given out twice when one before was deleted, or after the highest (fakecloud 0.51.0).
+pub fn numbers_functions_by_what_is_there(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Moto | Emulator::Fakecloud)
+}

@@ -1,11 +1,15 @@
-//! IAM: customer managed policies, roles and users with what is attached to them.
+//! IAM: customer managed policies, roles, users and groups with what is attached to them, instance profiles, identity
+//! providers.
 //!
 //! What AWS or the emulator brings along (AWS-managed policies, service-linked roles) is not recorded; attachments to
-//! AWS-managed policies are. Groups are not recorded yet. Access keys and passwords never are: an instance does not
-//! give their secrets, so nothing could bring them back.
+//! AWS-managed policies are. Access keys and passwords are not: an instance does not give their secrets, so nothing
+//! could bring them back. Nor are a policy's older versions, devices and certificates.
 
+mod group;
 mod policy;
 mod principal;
+mod profile;
+mod provider;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
@@ -14,7 +18,7 @@ use crate::core::address::Address;
 use crate::core::content::Contents;
 use crate::core::value::Value;
 use crate::error::{Error, Result};
-use crate::instance::aws::{Api, ApiError, Request, Scope, Service, tags};
+use crate::instance::aws::{Api, ApiError, Emulator, Request, Scope, Service, tags};
 use crate::instance::{Sink, Stage, Step};
 
 const API: Api = Api::query("iam", "2010-05-08");
@@ -36,10 +40,12 @@ impl Service for Iam {
         Some(Request::form(&API, "ListUsers", &[("MaxItems", "1")]))
     }
 
-    /// Policies come first: roles and users refer to them by attachment and as permissions boundary.
+    /// Policies come first: roles and users refer to them by attachment and as permissions boundary. So do providers,
+    /// which roles trust; groups and profiles have users and roles in them.
     fn stage(&self, address: &Address) -> Stage {
         match address.kind() {
-            "policy" => Stage::Foundation,
+            "policy" | "oidc-provider" | "saml-provider" => Stage::Foundation,
+            "group" | profile::PROFILE => Stage::Dependent,
             _ => Stage::Resource,
         }
     }
@@ -49,6 +55,10 @@ impl Service for Iam {
             ("policy", policy::capture(cx, sink).await),
             ("role", principal::ROLE.capture(cx, sink).await),
             ("user", principal::USER.capture(cx, sink).await),
+            ("group", principal::GROUP.capture(cx, sink).await),
+            (profile::PROFILE, profile::capture(cx, sink).await),
+            (provider::OIDC.kind, provider::OIDC.capture(cx, sink).await),
+            (provider::SAML.kind, provider::SAML.capture(cx, sink).await),
         ];
         cx.each_kind(sink, kinds)
     }
@@ -58,6 +68,10 @@ impl Service for Iam {
             "policy" => policy::apply(cx, step).await,
             "role" => principal::ROLE.apply(cx, step).await,
             "user" => principal::USER.apply(cx, step).await,
+            "group" => principal::GROUP.apply(cx, step).await,
+            profile::PROFILE => profile::apply(cx, step).await,
+            "oidc-provider" => provider::OIDC.apply(cx, step).await,
+            "saml-provider" => provider::SAML.apply(cx, step).await,
             kind => Err(Error::failed(format!("this peapod can't restore an IAM {kind}"))
                 .hint("it was captured by a newer peapod: update this one")),
         }
@@ -99,14 +113,29 @@ async fn retag(
         untag.extend(
             removed.iter().enumerate().map(|(index, key)| (format!("TagKeys.member.{}", index + 1), key.clone())),
         );
-        call(cx, &format!("Untag{kind}"), &untag).await?;
+        unless_unsupported(cx, call(cx, &format!("Untag{kind}"), &untag).await)?;
     }
     if !put.is_empty() {
         let mut tag = params([name]);
         tag.extend(tag_params(&put));
-        call(cx, &format!("Tag{kind}"), &tag).await?;
+        unless_unsupported(cx, call(cx, &format!("Tag{kind}"), &tag).await)?;
     }
     Ok(())
+}
+
+/// The attribute that an answer's tags are.
+fn described_tags(json: &Json) -> Option<(String, Value)> {
+    tags::from_list(json).map(|tags| ("Tags".to_owned(), tags))
+}
+
+/// What an emulator does not offer is not kept there; that is reported by the echo and costs no more. moto breaks down
+/// over an action that it does not know.
+fn unless_unsupported<T>(cx: &Scope<'_>, answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_unsupported() || (cx.emulator == Emulator::Moto && error.status == 500) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A policy document out of an answer. IAM percent-encodes it; a document begins with a brace, so one that an

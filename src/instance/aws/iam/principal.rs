@@ -1,16 +1,17 @@
-//! Roles and users: IAM treats both alike but for a role's trust policy.
+//! Roles, users and groups: IAM treats them alike but for a role's trust policy and a group's members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::record::Record;
 use crate::core::value::{Number, Value};
 use crate::error::{Error, Result};
-use crate::instance::aws::{ApiError, Emulator, Request, Scope, found, items, refused, tags};
+use crate::instance::aws::{Request, Scope, found, items, refused, tags};
 use crate::instance::{Sink, Step};
 
-use super::{API, Params, call, document, is_built_in, params, retag, tag_params, text};
+use super::group::{self, MEMBERS};
+use super::{API, Params, call, document, is_built_in, params, profile, retag, tag_params, text, unless_unsupported};
 
-/// How IAM names one of the two in its actions and parameters.
+/// How IAM names one of the three in its actions and parameters.
 pub(super) struct Principal {
     /// In addresses.
     kind: &'static str,
@@ -22,6 +23,7 @@ pub(super) struct Principal {
 
 pub(super) const ROLE: Principal = Principal { kind: "role", word: "Role", name: "RoleName" };
 pub(super) const USER: Principal = Principal { kind: "user", word: "User", name: "UserName" };
+pub(super) const GROUP: Principal = Principal { kind: "group", word: "Group", name: "GroupName" };
 
 /// Attributes that a role has and a user has not.
 const TRUST: &str = "AssumeRolePolicyDocument";
@@ -30,6 +32,10 @@ const SESSION: &str = "MaxSessionDuration";
 impl Principal {
     fn is_role(&self) -> bool {
         self.kind == ROLE.kind
+    }
+
+    fn is_group(&self) -> bool {
+        self.kind == GROUP.kind
     }
 
     pub(super) async fn capture(&self, cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
@@ -54,7 +60,7 @@ impl Principal {
         .await
     }
 
-    /// The role or user as it stands there, and its generated id.
+    /// It as it stands there, and its generated id.
     async fn look(&self, cx: &Scope<'_>, name: &str) -> Result<Option<(Record, String)>> {
         let it = params([(self.name, name)]);
         let Some(answer) = found(call(cx, &format!("Get{}", self.word), &it).await)? else { return Ok(None) };
@@ -82,6 +88,12 @@ impl Principal {
         if !attached.is_empty() {
             let portable = attached.iter().map(|arn| cx.portable_text(arn));
             attributes.insert("AttachedPolicies".to_owned(), Value::text_set(portable));
+        }
+        if self.is_group() {
+            let members = group::members(cx, name).await?;
+            if !members.is_empty() {
+                attributes.insert(MEMBERS.to_owned(), Value::text_set(members));
+            }
         }
         let id = text(entity, &format!("{}Id", self.word)).unwrap_or_default().to_owned();
         Ok(Some((Record::new(attributes), id)))
@@ -121,7 +133,9 @@ impl Principal {
         let Some(after) = &step.after else { return self.delete(cx, name).await };
         // What stands there now is looked up, not taken from the step: a step that was cut off goes on where it was.
         let mut live = self.look(cx, name).await?.map(|(record, _)| record);
+        let mut within = Vec::new();
         if live.as_ref().is_some_and(|live| live.text("Path") != after.text("Path")) {
+            within = self.within(cx, name).await?;
             self.delete(cx, name).await?;
             live = None;
         }
@@ -136,7 +150,25 @@ impl Principal {
             }
         };
         self.put_inline_policies(cx, name, &live, after).await?;
-        self.attach_policies(cx, name, &live, after).await
+        self.attach_policies(cx, name, &live, after).await?;
+        for place in within {
+            match self.is_role() {
+                true => profile::add(cx, &place, name).await?,
+                false => group::add(cx, &place, name).await.map_err(refused)?,
+            }
+        }
+        if self.is_group() { group::put_members(cx, name, after).await } else { Ok(()) }
+    }
+
+    /// The groups that a user is in, or the instance profiles of a role: it leaves them when it is made anew.
+    async fn within(&self, cx: &Scope<'_>, name: &str) -> Result<Vec<String>> {
+        let (list, field, part) = match self.kind {
+            "role" => ("ListInstanceProfilesForRole", "InstanceProfiles", "InstanceProfileName"),
+            "user" => ("ListGroupsForUser", "Groups", "GroupName"),
+            _ => return Ok(Vec::new()),
+        };
+        let answer = unless_unsupported(cx, call(cx, list, &params([(self.name, name)])).await)?.unwrap_or_default();
+        Ok(items(&answer[field]).iter().filter_map(|place| text(place, part)).map(str::to_owned).collect())
     }
 
     async fn create(&self, cx: &Scope<'_>, name: &str, after: &Record) -> Result<()> {
@@ -252,7 +284,12 @@ impl Principal {
             self.detach(cx, name, &arn).await?;
         }
         // (list, its field, the part of an entry that names it, the deletion, how that is called there)
-        let rest: &[[&str; 4]] = if self.is_role() {
+        for user in if self.is_group() { group::members(cx, name).await? } else { BTreeSet::new() } {
+            group::remove(cx, name, &user).await?;
+        }
+        let rest: &[[&str; 4]] = if self.is_group() {
+            &[]
+        } else if self.is_role() {
             &[[
                 "ListInstanceProfilesForRole",
                 "InstanceProfiles",
@@ -271,7 +308,7 @@ impl Principal {
                 found(call(cx, removal, &params([(self.name, name), (part, entry)])).await)?;
             }
         }
-        if !self.is_role() {
+        if self.kind == USER.kind {
             unless_unsupported(cx, found(call(cx, "DeleteLoginProfile", &it).await))?;
         }
         found(call(cx, &format!("Delete{}", self.word), &it).await)?;
@@ -295,15 +332,5 @@ fn attached(cx: &Scope<'_>, record: &Record) -> BTreeSet<String> {
     match record.attributes.get("AttachedPolicies") {
         Some(Value::Set(arns)) => arns.iter().filter_map(Value::as_text).map(|arn| cx.local_text(arn)).collect(),
         _ => BTreeSet::new(),
-    }
-}
-
-/// What an emulator does not offer is not kept there; that is reported by the echo and costs no more. moto breaks down
-/// over an action that it does not know.
-fn unless_unsupported<T>(cx: &Scope<'_>, answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.is_unsupported() || (cx.emulator == Emulator::Moto && error.status == 500) => Ok(None),
-        Err(error) => Err(error),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::text;
+use super::{attached, text};
 use crate::core::value::Value;
 use crate::error::Result;
 use crate::instance::aws::{Scope, tags};
@@ -130,7 +130,10 @@ fn without_empty(value: &Json) -> Json {
 
 /// The configuration that a create request takes.
 pub(super) fn for_create(cx: &Scope<'_>, name: &str, attributes: &BTreeMap<String, Value>) -> Map<String, Json> {
-    let later = |attribute: &str| matches!(attribute, "ReservedConcurrentExecutions" | "ImageUri" | "Tags" | "Layers");
+    let later = |attribute: &str| {
+        matches!(attribute, "ReservedConcurrentExecutions" | "ImageUri" | "Tags" | "Layers")
+            || attached::NAMES.contains(&attribute)
+    };
     let mut fields: Map<String, Json> = attributes
         .iter()
         .filter(|(attribute, _)| !later(attribute))
@@ -152,7 +155,8 @@ pub(super) fn for_update(
 ) -> Map<String, Json> {
     let mut fields = Map::new();
     for attribute in live.keys().chain(after.keys()) {
-        if APART.contains(&attribute.as_str()) || attribute == "Layers" || live.get(attribute) == after.get(attribute) {
+        let apart = APART.contains(&attribute.as_str()) || attached::NAMES.contains(&attribute.as_str());
+        if apart || attribute == "Layers" || live.get(attribute) == after.get(attribute) {
             continue;
         }
         let value = after.get(attribute).map(|value| cx.local(value).to_json());

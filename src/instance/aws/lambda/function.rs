@@ -1,46 +1,72 @@
-//! Functions: `$LATEST`, its code, its reserved concurrency and its tags.
+//! Functions: `$LATEST`, its code, its reserved concurrency, its tags and what else hangs on it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Mutex;
 
-use super::config;
-use super::{functions, layer, retag, text, zip};
+use super::alias;
+use super::attached::{self, Holder};
+use super::zip::{self, Sent};
+use super::{config, functions, layer, retag, text};
 use crate::core::address::Address;
 use crate::core::content::Contents;
 use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::error::{Error, Result};
+use crate::instance::aws::described::Attributes;
 use crate::instance::aws::{Api, ApiError, Emulator, Method, Request, Scope, found, items, quirks, refused, tags};
 use crate::instance::{Sink, Step};
 use crate::limits;
 
-pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
+/// The names of all functions.
+pub(super) async fn names(cx: &Scope<'_>) -> Result<Vec<String>> {
     let mut names = Vec::new();
     let mut pages = cx.pages(functions(Method::GET, []), "Marker", "NextMarker");
     while let Some(page) = pages.next().await? {
         let listed = items(&page["Functions"]).iter().filter_map(|function| text(function, "FunctionName"));
-        names.extend(listed.map(|name| (cx.address("function", name), name.to_owned())));
+        names.extend(listed.map(str::to_owned));
     }
-    names.retain(|(address, _)| sink.wants(address));
-    cx.each(sink, names, |address, name| async move { capture_one(cx, sink, address, &name).await }).await
+    Ok(names)
+}
+
+/// The numbers of a function's versions; none if there is no such function.
+pub(super) async fn versions(cx: &Scope<'_>, name: &str) -> Result<BTreeSet<i64>> {
+    let mut numbers = BTreeSet::new();
+    let mut pages = cx.pages(functions(Method::GET, [name, "versions"]), "Marker", "NextMarker");
+    while let Some(page) = found(pages.next().await)?.flatten() {
+        numbers.extend(items(&page["Versions"]).iter().filter_map(number));
+    }
+    Ok(numbers)
+}
+
+/// The number of a version; none of `$LATEST`.
+pub(super) fn number(version: &Json) -> Option<i64> {
+    text(version, "Version")?.parse().ok()
+}
+
+/// Where the agent serves a function's code.
+pub(super) fn agent(cx: &Scope<'_>, name: &str) -> String {
+    format!("code?account={}&region={}&function={name}", cx.account, cx.region)
 }
 
 /// One function. Configuration and code are read one after the other: a function that changes meanwhile is read again.
-async fn capture_one(cx: &Scope<'_>, sink: &dyn Sink, address: Address, name: &str) -> Result<()> {
-    let Some(mut live) = look(cx, name).await? else { return Ok(()) };
+pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink, address: Address, name: &str) -> Result<()> {
+    let Some(mut live) = look(cx, name, None).await? else { return Ok(()) };
     for _ in 0..limits::RECAPTURES {
         let body = match live.is_image {
             true => None,
             false => {
-                let agent = format!("code?account={}&region={}&function={name}", cx.account, cx.region);
+                let agent = agent(cx, name);
                 Some(zip::download(cx, sink, &address, &live.sha256, live.location.as_deref(), &agent).await?)
             }
         };
-        let Some(again) = look(cx, name).await? else { return Ok(()) };
+        let attached = attached::read(cx, Holder::Function(name)).await?;
+        let Some(again) = look(cx, name, None).await? else { return Ok(()) };
         let settled = again.record == live.record && again.sha256 == live.sha256;
         if settled {
+            live.record.attributes.extend(attached);
             return sink.record(address, Record { body, ..live.record });
         }
         live = again;
@@ -49,22 +75,25 @@ async fn capture_one(cx: &Scope<'_>, sink: &dyn Sink, address: Address, name: &s
 }
 
 /// A function as it stands there.
-struct Live {
-    /// Without its code.
-    record: Record,
+pub(super) struct Live {
+    /// Without its code and what is [`attached`].
+    pub(super) record: Record,
     arn: String,
-    is_image: bool,
+    pub(super) is_image: bool,
     /// Of the code.
-    sha256: String,
+    pub(super) sha256: String,
     /// Where the code lies.
-    location: Option<String>,
+    pub(super) location: Option<String>,
     /// It is being made, changed, or has failed to be.
     is_busy: bool,
 }
 
-async fn look(cx: &Scope<'_>, name: &str) -> Result<Option<Live>> {
-    let Some(mut answer) = found(cx.call(functions(Method::GET, [name])).await)? else { return Ok(None) };
-    if cx.emulator == Emulator::Fakecloud {
+/// A function, or one of its versions.
+pub(super) async fn look(cx: &Scope<'_>, name: &str, version: Option<&str>) -> Result<Option<Live>> {
+    let request = functions(Method::GET, [name]);
+    let request = version.into_iter().fold(request, |request, version| request.query("Qualifier", version));
+    let Some(mut answer) = found(cx.call(request).await)? else { return Ok(None) };
+    if cx.emulator == Emulator::Fakecloud && version.is_none() {
         // It tells this only when asked for nothing else.
         let request = Request::rest(&super::API, Method::GET, ["2019-09-30", "functions", name, "concurrency"]);
         let concurrency = found(cx.call(request).await)?.unwrap_or_default();
@@ -89,23 +118,41 @@ async fn look(cx: &Scope<'_>, name: &str) -> Result<Option<Live>> {
     }))
 }
 
-pub(super) async fn apply(cx: &Scope<'_>, step: &Step, contents: &dyn Contents, standing_in: &Mutex<()>) -> Result<()> {
+pub(super) async fn apply(
+    cx: &Scope<'_>,
+    step: &Step,
+    contents: &dyn Contents,
+    standing_in: &Mutex<()>,
+    sent: &Sent,
+) -> Result<()> {
     let name = step.address.name();
     let Some(after) = &step.after else { return delete(cx, name).await };
     // What stands there now is looked up, not taken from the step: a step that was cut off goes on where it was.
-    let Some(live) = look(cx, name).await? else {
+    let Some(live) = look(cx, name, None).await? else {
         create(cx, name, after, contents, standing_in).await?;
-        return finish(cx, name, after).await;
+        return finish(cx, name, None, after, sent).await;
     };
     let ignored = quirks::ignored_by_function_update(cx.emulator);
     let differs = |attribute: &&str| live.record.attributes.get(*attribute) != after.attributes.get(*attribute);
-    if differs(&"PackageType") || ignored.iter().any(differs) {
+    let of_another_type = differs(&"PackageType");
+    // Its versions and aliases would go with it. Unlike another package, the rest can be lost.
+    let has_versions = (of_another_type || ignored.iter().any(differs)) && has_versions(cx, name).await?;
+    if of_another_type && has_versions {
+        return Err(Error::denied(format!("{name} has versions, and a function can't change its kind of package")));
+    }
+    let mut before = step.before.as_ref().map(|record| &record.attributes);
+    if !has_versions && (of_another_type || ignored.iter().any(differs)) {
         delete(cx, name).await?;
         create(cx, name, after, contents, standing_in).await?;
+        before = None;
     } else {
         update(cx, name, &live, after, contents).await?;
     }
-    finish(cx, name, after).await
+    finish(cx, name, before, after, sent).await
+}
+
+async fn has_versions(cx: &Scope<'_>, name: &str) -> Result<bool> {
+    Ok(!versions(cx, name).await?.is_empty() || !alias::list(cx, name).await?.is_empty())
 }
 
 async fn create(
@@ -159,7 +206,13 @@ fn code(
     Ok(zip::attach(request, &Json::Object(fields), outer, zip, contents))
 }
 
-async fn update(cx: &Scope<'_>, name: &str, live: &Live, after: &Record, contents: &dyn Contents) -> Result<()> {
+pub(super) async fn update(
+    cx: &Scope<'_>,
+    name: &str,
+    live: &Live,
+    after: &Record,
+    contents: &dyn Contents,
+) -> Result<()> {
     let mut live = live;
     let settled;
     if live.is_busy {
@@ -200,10 +253,13 @@ async fn put(cx: &Scope<'_>, name: &str, request: Request) -> Result<()> {
 }
 
 /// What is put by calls of its own, in any order.
-async fn finish(cx: &Scope<'_>, name: &str, after: &Record) -> Result<()> {
+async fn finish(cx: &Scope<'_>, name: &str, before: Option<&Attributes>, after: &Record, sent: &Sent) -> Result<()> {
     let Some(live) = ready(cx, name).await? else {
         return Err(Error::failed(format!("function {name} is gone as soon as it is made")));
     };
+    if let Some(zip) = &after.body {
+        sent.add(&live.sha256, zip);
+    }
     let (put, removed) = tags::changes(live.record.attributes.get("Tags"), after.attributes.get("Tags"));
     retag(cx, &live.arn, put, removed).await?;
     let wanted = after.attributes.get("ReservedConcurrentExecutions");
@@ -217,14 +273,14 @@ async fn finish(cx: &Scope<'_>, name: &str, after: &Record) -> Result<()> {
             None => drop(found(cx.call(concurrency(Method::DELETE)).await)?),
         }
     }
-    Ok(())
+    attached::put(cx, Holder::Function(name), before, &after.attributes).await
 }
 
 /// Waits until an instance is done with making or changing a function, for a bounded time.
-async fn ready(cx: &Scope<'_>, name: &str) -> Result<Option<Live>> {
+pub(super) async fn ready(cx: &Scope<'_>, name: &str) -> Result<Option<Live>> {
     let started = Instant::now();
     loop {
-        let live = look(cx, name).await?;
+        let live = look(cx, name, None).await?;
         if !live.as_ref().is_some_and(|live| live.is_busy) || started.elapsed() > limits::FUNCTION_READY {
             return Ok(live);
         }

@@ -2,6 +2,9 @@
 //!
 //! A zip is kept byte for byte as it was uploaded, so the same upload is the same content everywhere.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -15,6 +18,7 @@ use crate::core::withheld;
 use crate::error::{Context, Error, Result};
 use crate::instance::Sink;
 use crate::instance::aws::{Emulator, Request, Scope, bodies};
+use crate::limits;
 
 /// A zip with nothing in it: what fills a number that a layer skipped.
 pub(super) const EMPTY: &[u8; 22] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -38,6 +42,20 @@ pub(super) async fn download(
     {
         return Ok(known);
     }
+    let body = fetch(cx, sink.contents(), location, agent).await?;
+    if !sha256.is_empty() {
+        sink.remember_body(address, sha256, &body);
+    }
+    Ok(body)
+}
+
+/// The same of a zip that nobody remembers.
+pub(super) async fn fetch(
+    cx: &Scope<'_>,
+    contents: &dyn Contents,
+    location: Option<&str>,
+    agent: &str,
+) -> Result<Body> {
     let _turn = bodies::turn(u64::MAX).await?;
     let answer = match (cx.emulator, location) {
         (Emulator::Moto, _) => {
@@ -50,14 +68,30 @@ pub(super) async fn download(
         (_, Some(location)) => cx.client.download(location).await?,
         (_, None) => return Err(Error::failed("the instance does not say where the code is")),
     };
-    let body = bodies::capture(answer, sink.contents()).await?;
+    let body = bodies::capture(answer, contents).await?;
     if body.size() == 0 {
         return Err(Error::failed("the instance has no code of it"));
     }
-    if !sha256.is_empty() {
-        sink.remember_body(address, sha256, &body);
-    }
     Ok(body)
+}
+
+/// Zips that this process has put into the instance, by their `CodeSha256`: ministack shows no version's.
+#[derive(Default)]
+pub(super) struct Sent(Mutex<HashMap<String, Body>>);
+
+impl Sent {
+    pub(super) fn add(&self, sha256: &str, body: &Body) {
+        if let Ok(mut known) = self.0.lock()
+            && known.len() < limits::INSTANCE_WRITTEN
+            && !sha256.is_empty()
+        {
+            known.insert(sha256.to_owned(), body.clone());
+        }
+    }
+
+    pub(super) fn find(&self, sha256: &str) -> Option<Body> {
+        self.0.lock().ok()?.get(sha256).cloned()
+    }
 }
 
 /// Lambda's `CodeSha256` of a zip.
