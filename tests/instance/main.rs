@@ -15,3 +15,5 @@ mod orchestration;
 mod sqlite;
 
 mod s3;
+mod streams;
+mod trip;

@@ -16,7 +16,9 @@ mod events;
 mod iam;
 pub mod ids;
 mod instance;
+mod kinesis;
 mod lambda;
+mod lines;
 mod logs;
 pub mod quirks;
 mod regions;
@@ -107,6 +109,7 @@ pub fn services() -> Vec<Box<dyn Service>> {
         Box::new(sqs::Sqs::default()),
         Box::new(sns::Sns),
         Box::new(logs::Logs),
+        Box::new(kinesis::Kinesis),
         Box::new(dynamodb::DynamoDb::default()),
         Box::new(secretsmanager::SecretsManager::default()),
         Box::new(stepfunctions::StepFunctions),
