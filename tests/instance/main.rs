@@ -15,5 +15,6 @@ mod orchestration;
 mod sqlite;
 
 mod s3;
+mod settings;
 mod streams;
 mod trip;

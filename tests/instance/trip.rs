@@ -191,7 +191,7 @@ pub(crate) fn lines(lines: &[&str]) -> BTreeSet<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// Whether a capture has what a line of [`Trip::not_kept`] names.
+/// Whether a capture has the record that a line of [`Trip::not_kept`] names, and its attribute if it must.
 fn holds(captured: &Captured, line: &str) -> bool {
     let records = records(captured);
     let record = |address: &str| records.get(&Address::parse(address).unwrap());

@@ -7,12 +7,14 @@ use crate::common::emulators::Make;
 use crate::program::Developer;
 
 /// State of every service, as the tests of the services make it.
-const STATES: [&str; 5] = [
+const STATES: [&str; 7] = [
     include_str!("../instance/state/compute.py"),
     include_str!("../instance/state/data.py"),
     include_str!("../instance/state/messaging.py"),
     include_str!("../instance/state/orchestration.py"),
     include_str!("../instance/state/s3.py"),
+    include_str!("../instance/state/settings.py"),
+    include_str!("../instance/state/streams.py"),
 ];
 
 const COMMIT: [&str; 6] = ["commit", "law", "--except", "*/event-source-mapping/*", "--except", "*/notification/*"];

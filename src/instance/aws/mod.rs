@@ -6,6 +6,7 @@
 mod account;
 pub mod bodies;
 mod client;
+mod cloudwatch;
 mod described;
 mod detect;
 mod dynamodb;
@@ -17,6 +18,7 @@ mod iam;
 pub mod ids;
 mod instance;
 mod kinesis;
+mod kms;
 mod lambda;
 mod lines;
 mod logs;
@@ -104,12 +106,14 @@ pub fn services() -> Vec<Box<dyn Service>> {
     vec![
         Box::new(s3::S3::default()),
         Box::new(iam::Iam),
+        Box::new(kms::Kms),
         Box::new(lambda::Lambda::default()),
         Box::new(ssm::Ssm),
         Box::new(sqs::Sqs::default()),
         Box::new(sns::Sns),
         Box::new(logs::Logs),
         Box::new(kinesis::Kinesis),
+        Box::new(cloudwatch::CloudWatch),
         Box::new(dynamodb::DynamoDb::default()),
         Box::new(secretsmanager::SecretsManager::default()),
         Box::new(stepfunctions::StepFunctions),

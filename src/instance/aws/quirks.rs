@@ -127,3 +127,8 @@ pub fn has_consumer_tags(emulator: Emulator) -> bool {
 pub fn has_record_sizes(emulator: Emulator) -> bool {
     matches!(emulator, Emulator::Fakecloud | Emulator::Other)
 }
+
+/// Whether there are composite alarms (moto 5.2.5 breaks down over them).
+pub fn has_composite_alarms(emulator: Emulator) -> bool {
+    emulator != Emulator::Moto
+}

@@ -93,6 +93,9 @@ pub(super) async fn put(cx: &Scope<'_>, stream: &str, name: &str, after: &Record
         let policy = policy.map(|policy| policy.map_text(&|text| text.replace(ITSELF, &arn)));
         write_policy(cx, &arn, policy.as_ref()).await?;
     }
+    if !quirks::has_consumer_tags(cx.emulator) {
+        return Ok(());
+    }
     let (put, removed) = tags::changes(live.attributes.get("Tags"), wanted);
     if !removed.is_empty() {
         let request = json!({"ResourceARN": arn, "TagKeys": removed});
