@@ -27,6 +27,9 @@ pub(crate) fn not_kept(make: Make) -> BTreeSet<String> {
             "self/us-east-1/cloudwatch/alarm/band ThresholdMetricId",
             "self/us-east-1/cloudwatch/alarm/math Metrics",
             "self/us-east-1/cloudwatch/alarm/percentile EvaluateLowSampleCountPercentile",
+            "self/us-east-1/cloudwatch/composite-alarm/all of it ActionsSuppressor",
+            "self/us-east-1/cloudwatch/composite-alarm/all of it ActionsSuppressorExtensionPeriod",
+            "self/us-east-1/cloudwatch/composite-alarm/all of it ActionsSuppressorWaitPeriod",
         ],
         Make::Moto => &[
             "-self/us-east-1/cloudwatch/composite-alarm/all of it",

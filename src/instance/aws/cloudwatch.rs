@@ -183,8 +183,8 @@ async fn apply_alarm(cx: &Scope<'_>, step: &Step) -> Result<()> {
     let wanted = settings(after);
     let now = live.as_ref().map(|live| &live.attributes);
     let differs = now.is_none_or(|now| {
-        let differs = |name| now.get(name) != wanted.get(name);
-        wanted.keys().any(|name| differs(name)) || now.keys().any(|name| name != "Tags" && differs(name))
+        let mut names = wanted.keys().chain(now.keys().filter(|name| *name != "Tags"));
+        names.any(|name| now.get(name) != wanted.get(name))
     });
     if differs {
         let mut request = described::fields(cx, &wanted);
