@@ -91,8 +91,11 @@ pub const FUNCTION_READY: Duration = Duration::from_secs(30);
 pub const LAYER_GAP: i64 = 1000;
 /// The same for a function's versions.
 pub const FUNCTION_GAP: i64 = 100;
-/// The longest line of a body of log events, in bytes: a message of 1 MiB, as AWS takes it, and its escapes.
-pub const LOG_LINE: usize = 8 * 1024 * 1024;
+/// The longest line of a body made of lines, in bytes: a log event of 1 MiB and its escapes, a stream's record of 10 MiB
+/// as base64.
+pub const LINE: usize = 16 * 1024 * 1024;
+/// How long a Kinesis stream may take to be made, changed or deleted.
+pub const STREAM_READY: Duration = Duration::from_secs(60);
 /// Numbers of a state machine's versions that a restore may have to skip, each by a version that is deleted again.
 pub const STATE_MACHINE_GAP: u64 = 100;
 /// How long a state machine may take to go away before one of the same name is made.

@@ -18,4 +18,7 @@ mod network;
 mod orchestration;
 mod s3;
 mod sqlite;
+mod round_trip;
+mod settings;
+mod streams;
 mod trip;

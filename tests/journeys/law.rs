@@ -7,7 +7,7 @@ use crate::common::emulators::Make;
 use crate::program::Developer;
 
 /// State of every service, as the tests of the services make it.
-const STATES: [&str; 10] = [
+const STATES: [&str; 12] = [
     include_str!("../instance/state/compute.py"),
     include_str!("../instance/state/data.py"),
     include_str!("../instance/state/functions.py"),
@@ -18,6 +18,8 @@ const STATES: [&str; 10] = [
     include_str!("../instance/state/network.py"),
     include_str!("../instance/state/orchestration.py"),
     include_str!("../instance/state/s3.py"),
+    include_str!("../instance/state/settings.py"),
+    include_str!("../instance/state/streams.py"),
 ];
 
 const COMMIT: [&str; 6] = ["commit", "law", "--except", "*/event-source-mapping/*", "--except", "*/notification/*"];

@@ -8,6 +8,7 @@ mod apigateway;
 mod apigatewayv2;
 pub mod bodies;
 mod client;
+mod cloudwatch;
 mod described;
 mod detect;
 mod dynamodb;
@@ -19,7 +20,10 @@ mod events;
 mod iam;
 pub mod ids;
 mod instance;
+mod kinesis;
+mod kms;
 mod lambda;
+mod lines;
 mod logs;
 pub mod quirks;
 mod regions;
@@ -106,11 +110,14 @@ pub fn services() -> Vec<Box<dyn Service>> {
         Box::new(s3::S3::default()),
         Box::new(iam::Iam),
         Box::new(ec2::Ec2::default()),
+        Box::new(kms::Kms),
         Box::new(lambda::Lambda::default()),
         Box::new(ssm::Ssm),
         Box::new(sqs::Sqs::default()),
         Box::new(sns::Sns),
         Box::new(logs::Logs),
+        Box::new(kinesis::Kinesis),
+        Box::new(cloudwatch::CloudWatch),
         Box::new(dynamodb::DynamoDb::default()),
         Box::new(secretsmanager::SecretsManager::default()),
         Box::new(stepfunctions::StepFunctions),

@@ -216,3 +216,30 @@ pub fn keeps_first_invoke_config(emulator: Emulator) -> bool {
 pub fn numbers_functions_by_what_is_there(emulator: Emulator) -> bool {
     matches!(emulator, Emulator::Moto | Emulator::Fakecloud)
 }
+
+/// Whether the records of a stream do not stay where they are when its shards are split or merged. Measured: ministack
+/// 1.5.33 drops them, moto 5.2.5 puts them into the new shards, LocalStack 2026.3.0 copies some of them there.
+pub fn moves_records_when_resharded(emulator: Emulator) -> bool {
+    !matches!(emulator, Emulator::Fakecloud | Emulator::Other)
+}
+
+/// Whether a closed shard's records may stand in its successor too (LocalStack 2026.3.0).
+pub fn copies_records_when_resharded(emulator: Emulator) -> bool {
+    emulator == Emulator::LocalStack
+}
+
+/// Whether consumers of streams have tags there. Measured: only fakecloud 0.51.0's; moto 5.2.5 breaks down over them.
+pub fn has_consumer_tags(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Fakecloud | Emulator::Other)
+}
+
+/// Whether the size of a stream's records and its warm throughput can be changed there. Measured: only on fakecloud
+/// 0.51.0; moto 5.2.5 breaks down over it.
+pub fn has_record_sizes(emulator: Emulator) -> bool {
+    matches!(emulator, Emulator::Fakecloud | Emulator::Other)
+}
+
+/// Whether there are composite alarms (moto 5.2.5 breaks down over them).
+pub fn has_composite_alarms(emulator: Emulator) -> bool {
+    emulator != Emulator::Moto
+}
