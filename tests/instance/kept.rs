@@ -59,6 +59,7 @@ const ROWS: &[Row] = &[
         ..row("EventBridge buses, rules with targets, archives", "events")
     },
     row("EventBridge Scheduler groups, schedules", "scheduler"),
+    row("EventBridge Pipes", "pipes"),
     row("Step Functions state machines, versions, aliases, activities", "stepfunctions"),
 ];
 
@@ -68,7 +69,7 @@ fn not_offered(make: Make) -> BTreeSet<&'static str> {
         match make {
             Make::Ministack | Make::Moto | Make::Fakecloud => [].as_slice(),
             // Without its download.
-            Make::LocalStack => ["dynamodb"].as_slice(),
+            Make::LocalStack => ["dynamodb", "pipes"].as_slice(),
         }
         .iter()
         .copied(),
@@ -105,7 +106,8 @@ fn cell(row: &Row, make: Make) -> String {
     // `*Feedback*` and the like stand for several attributes; a resource is named by its kind.
     let mut attributes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let lines = lost(make);
-    for line in &lines {
+    // A record that is lost as a whole is one of a kind that is not offered.
+    for line in lines.iter().filter(|line| !line.starts_with('-')) {
         let (address, attribute) = line.rsplit_once(' ').unwrap();
         if row_of(address) == row.what {
             let parts: Vec<&str> = address.split('/').collect();

@@ -18,6 +18,7 @@ pub mod ids;
 mod instance;
 mod lambda;
 mod logs;
+mod pipes;
 pub mod quirks;
 mod regions;
 mod request;
@@ -112,5 +113,6 @@ pub fn services() -> Vec<Box<dyn Service>> {
         Box::new(stepfunctions::StepFunctions),
         Box::new(events::Events),
         Box::new(scheduler::Scheduler),
+        Box::new(pipes::Pipes),
     ]
 }
