@@ -86,6 +86,7 @@ const ROWS: &[Row] = &[
         ],
         ..row("EC2 networks, security groups, key pairs, launch templates, instances, volumes", "ec2")
     },
+    row("EventBridge Pipes", "pipes"),
     row("Step Functions state machines, versions, aliases, activities", "stepfunctions"),
     Row {
         notes: &[
@@ -114,8 +115,8 @@ pub(crate) fn not_offered(make: Make) -> BTreeSet<&'static str> {
     BTreeSet::from_iter(
         match make {
             Make::Ministack | Make::Moto | Make::Fakecloud => [].as_slice(),
-            // Without its download, and without a licence.
-            Make::LocalStack => ["apigatewayv2", "dynamodb"].as_slice(),
+            // Without its downloads, and without a licence.
+            Make::LocalStack => ["apigatewayv2", "dynamodb", "pipes"].as_slice(),
         }
         .iter()
         .copied(),

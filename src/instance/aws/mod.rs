@@ -25,6 +25,7 @@ mod kms;
 mod lambda;
 mod lines;
 mod logs;
+mod pipes;
 pub mod quirks;
 mod regions;
 mod request;
@@ -125,5 +126,6 @@ pub fn services() -> Vec<Box<dyn Service>> {
         Box::new(scheduler::Scheduler),
         Box::new(apigateway::ApiGateway::default()),
         Box::new(apigatewayv2::ApiGatewayV2::default()),
+        Box::new(pipes::Pipes),
     ]
 }

@@ -243,3 +243,19 @@ pub fn has_record_sizes(emulator: Emulator) -> bool {
 pub fn has_composite_alarms(emulator: Emulator) -> bool {
     emulator != Emulator::Moto
 }
+
+/// Whether it breaks down when asked for pipes in this region, where none can be: moto 5.2.5 knows the regions in which
+/// AWS had the service some time ago.
+pub fn has_no_pipes_in(emulator: Emulator, region: &str) -> bool {
+    const UNKNOWN: [&str; 8] = [
+        "ap-east-2",
+        "ap-southeast-4",
+        "ap-southeast-5",
+        "ap-southeast-6",
+        "ap-southeast-7",
+        "ca-west-1",
+        "il-central-1",
+        "mx-central-1",
+    ];
+    emulator == Emulator::Moto && UNKNOWN.contains(&region)
+}

@@ -1,4 +1,4 @@
-"""Makes EventBridge, EventBridge Scheduler and Step Functions state. Endpoint, keys and region come by environment.
+"""Makes EventBridge, EventBridge Scheduler, EventBridge Pipes and Step Functions state. Endpoint, keys and region come by environment.
 
 What an emulator refuses is printed, `refused CALL: REASON`; the rest of the state is made. Nothing here fires within
 the time of a test.
@@ -235,6 +235,31 @@ def scheduler():
     )
 
 
+def pipes():
+    pipes = client("pipes")
+    attempt(
+        pipes.create_pipe,
+        Name="every.thing-1_x",
+        Description="from <&> to ünï",
+        DesiredState="STOPPED",
+        Source=arn("sqs", "inbox"),
+        SourceParameters={
+            "FilterCriteria": {"Filters": [{"Pattern": json.dumps({"body": {"x": [1, None]}})}]},
+            "SqsQueueParameters": {"BatchSize": 5, "MaximumBatchingWindowInSeconds": 2},
+        },
+        EnrichmentParameters={"InputTemplate": "x"},
+        Target=arn("sqs", "outbox"),
+        TargetParameters={"InputTemplate": '{"body": <$.body>}'},
+        RoleArn=ROLE,
+        LogConfiguration={
+            "Level": "ERROR",
+            "CloudwatchLogsLogDestination": {"LogGroupArn": arn("logs", "log-group:/aws/states/x")},
+        },
+        Tags={"team": "blue", "more": "ünï"},
+    )
+    attempt(pipes.create_pipe, Name="plain", Source=arn("sqs", "inbox"), Target=arn("sqs", "outbox"), RoleArn=ROLE)
+
+
 def stepfunctions():
     states = client("stepfunctions")
     definition = {
@@ -319,4 +344,5 @@ def stepfunctions():
 
 events()
 scheduler()
+pipes()
 stepfunctions()

@@ -80,6 +80,37 @@ def scheduler():
     attempt(scheduler.delete_schedule_group, Name="bare")
 
 
+def arn_of_role(name):
+    return f"arn:aws:iam::{HERE}:role/{name}"
+
+
+def pipes():
+    pipes = client("pipes")
+    every = arn("pipes", "pipe/every.thing-1_x")
+    attempt(
+        pipes.update_pipe,
+        Name="every.thing-1_x",
+        Description="",
+        DesiredState="RUNNING",
+        SourceParameters={"SqsQueueParameters": {"BatchSize": 7}},
+        EnrichmentParameters={},
+        Target=arn("sqs", "other"),
+        TargetParameters={},
+        RoleArn=arn_of_role("other"),
+        LogConfiguration={"Level": "OFF"},
+    )
+    attempt(pipes.tag_resource, resourceArn=every, tags={"team": "red", "n": "m"})
+    attempt(pipes.untag_resource, resourceArn=every, tagKeys=["more"])
+    attempt(
+        pipes.update_pipe,
+        Name="plain",
+        Description="now with words",
+        RoleArn=arn_of_role("worker"),
+        Target=arn("sqs", "outbox"),
+        TargetParameters={"InputTemplate": "y"},
+    )
+
+
 def stepfunctions():
     states = client("stepfunctions")
     least = json.dumps({"StartAt": "Z", "States": {"Z": {"Type": "Succeed"}}})
@@ -111,4 +142,5 @@ def stepfunctions():
 
 events()
 scheduler()
+pipes()
 stepfunctions()

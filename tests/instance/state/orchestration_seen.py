@@ -14,6 +14,8 @@ VOLATILE = {
     "creationDate",
     "updateDate",
     "revisionId",
+    "CurrentState",
+    "StateReason",
     "nextToken",
     "NextToken",
 }
@@ -28,7 +30,7 @@ def said(what, call, **arguments):
     for name in VOLATILE & answer.keys():
         del answer[name]
     for many in ("Targets", "Tags", "tags"):
-        if many in answer:
+        if isinstance(answer.get(many), list):
             answer[many].sort(key=lambda one: json.dumps(one, sort_keys=True))
     for document in ("Policy", "EventPattern"):
         if answer.get(document):
@@ -78,6 +80,10 @@ for region in ("us-east-1", "eu-west-1"):
         said("group tags", scheduler.list_tags_for_resource, ResourceArn=group["Arn"])
         for schedule in listed(scheduler.list_schedules, "Schedules", "Name", GroupName=group["Name"]):
             said("schedule", scheduler.get_schedule, Name=schedule["Name"], GroupName=group["Name"])
+
+    pipes = boto3.client("pipes", region_name=region)
+    for name in ("every.thing-1_x", "plain"):
+        said("pipe", pipes.describe_pipe, Name=name)
 
     states = boto3.client("stepfunctions", region_name=region)
     for machine in listed(states.list_state_machines, "stateMachines", "name"):
