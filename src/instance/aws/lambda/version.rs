@@ -16,7 +16,7 @@ use super::zip::{self, Sent};
 use super::{alias, functions};
 use crate::core::address::Address;
 use crate::core::content::Contents;
-use crate::core::record::Record;
+use crate::core::record::{Body, Record};
 use crate::core::value::Value;
 use crate::error::{Error, Kind, Result};
 use crate::instance::aws::{Emulator, Method, Scope, found, quirks, refused};
@@ -39,6 +39,7 @@ pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink, owner: &Address, la
         let Some(live) = function::look(cx, name, Some(&qualifier)).await? else { return Ok(()) };
         let body = match live.is_image {
             true => None,
+            false if sink.withholds_body(&address) => Some(Body::Withheld),
             false => {
                 let known = [&address, owner].into_iter().find_map(|at| sink.known_body(at, &live.sha256));
                 match known.or_else(|| sent.find(&live.sha256)) {
@@ -61,13 +62,7 @@ pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink, owner: &Address, la
     .await
 }
 
-async fn download(
-    cx: &Scope<'_>,
-    sink: &dyn Sink,
-    address: &Address,
-    live: &Live,
-    qualifier: &str,
-) -> Result<crate::core::record::Body> {
+async fn download(cx: &Scope<'_>, sink: &dyn Sink, address: &Address, live: &Live, qualifier: &str) -> Result<Body> {
     let agent = format!("{}&version={qualifier}", function::agent(cx, address.name()));
     let body = zip::fetch(cx, sink.contents(), live.location.as_deref(), &agent).await?;
     if zip::sha256(&body, sink.contents()).await? != live.sha256 {
@@ -261,7 +256,7 @@ async fn call(cx: &Scope<'_>, name: &str) -> Result<i64> {
 }
 
 /// The code of `$LATEST`, out of the instance.
-async fn fetch(cx: &Scope<'_>, name: &str, live: &Live, contents: &dyn Contents) -> Result<crate::core::record::Body> {
+async fn fetch(cx: &Scope<'_>, name: &str, live: &Live, contents: &dyn Contents) -> Result<Body> {
     zip::fetch(cx, contents, live.location.as_deref(), &function::agent(cx, name)).await
 }
 
