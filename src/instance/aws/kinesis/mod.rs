@@ -11,6 +11,7 @@ mod consumer;
 mod records;
 mod shard;
 mod stream;
+mod whole;
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
@@ -64,14 +65,14 @@ impl Service for Kinesis {
     }
 
     async fn capture(&self, cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
-        stream::capture_all(cx, sink).await
+        whole::capture_all(cx, sink).await
     }
 
     async fn apply(&self, cx: &Scope<'_>, step: &Step, contents: &dyn Contents) -> Result<()> {
         match (step.address.kind(), step.address.collection_and_item()) {
-            (STREAM, None) => stream::apply(cx, step, contents).await,
+            (STREAM, None) => whole::apply_stream(cx, step, contents).await,
             (STREAM, Some((CONSUMERS, name))) => consumer::apply(cx, step, name).await,
-            (STREAM, Some((RECORDS, ALL))) => records::apply(cx, step, contents).await,
+            (STREAM, Some((RECORDS, ALL))) => whole::apply_records(cx, step, contents).await,
             _ => Err(Error::failed(format!("this peapod does not know what {} is", step.address))
                 .hint("a newer peapod made the pod; update, or leave it out with --except")),
         }

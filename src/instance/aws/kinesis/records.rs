@@ -3,13 +3,13 @@
 use serde_json::{Value as Json, json};
 
 use super::shard::{self, Shard};
-use super::{ALL, API, RECORDS, stream};
+use super::{ALL, API, RECORDS};
 use crate::core::address::Address;
 use crate::core::content::Contents;
 use crate::core::record::{Body, Record};
 use crate::error::{Error, Result};
+use crate::instance::Sink;
 use crate::instance::aws::{ApiError, Scope, items, lines, refused};
-use crate::instance::{Sink, Step};
 use crate::limits;
 
 /// A record: the number of its shard, its partition key, its data in base64.
@@ -26,6 +26,9 @@ pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink, stream: &Address) -
     let address = stream.item(RECORDS, ALL);
     if !sink.wants(&address) {
         return Ok(());
+    }
+    if sink.withholds_body(&address) {
+        return sink.record(address, Record { body: Some(Body::Withheld), ..Record::default() });
     }
     let shards = shard::all(cx, stream.name()).await?;
     let Some(shards) = shard::readable(cx, stream.name(), shards).await? else {
@@ -54,26 +57,8 @@ pub(super) async fn set_aside(
     writer.finish().await
 }
 
-pub(super) async fn apply(cx: &Scope<'_>, step: &Step, contents: &dyn Contents) -> Result<()> {
-    let name = step.address.name();
-    if step.after.is_none() && stream::read(cx, name).await?.is_none() {
-        return Ok(());
-    }
-    let body = step.after.as_ref().and_then(|after| after.body.as_ref());
-    let shards = shard::all(cx, name).await.map_err(|error| Error::denied(error.chain()))?;
-    let starts = shard::starts(&shards);
-    let there = match shard::readable(cx, name, shards).await? {
-        Some(shards) => there(Listed::new(cx, name, shards), starts.len(), body, contents).await?,
-        None => None,
-    };
-    match there {
-        Some(there) => put(cx, name, body, &starts, there, contents).await,
-        None => stream::rebuild(cx, name, None, body, contents).await,
-    }
-}
-
 /// How many of the kept records each shard has already; none if it has others.
-async fn there(
+pub(super) async fn there(
     mut listed: Listed<'_>,
     shards: usize,
     body: Option<&Body>,
@@ -142,7 +127,7 @@ async fn send(cx: &Scope<'_>, stream: &str, batch: Vec<Json>) -> Result<()> {
 }
 
 /// The records of a stream on an instance, shard by shard and oldest first, page by page.
-struct Listed<'a> {
+pub(super) struct Listed<'a> {
     cx: &'a Scope<'a>,
     stream: &'a str,
     shards: std::vec::IntoIter<Shard>,
@@ -151,7 +136,7 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(cx: &'a Scope<'a>, stream: &'a str, shards: Vec<Shard>) -> Listed<'a> {
+    pub fn new(cx: &'a Scope<'a>, stream: &'a str, shards: Vec<Shard>) -> Listed<'a> {
         Listed { cx, stream, shards: shards.into_iter(), open: None, pages: 0 }
     }
 

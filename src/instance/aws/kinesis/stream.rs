@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use super::{API, STREAM, consumer, policy_of, records, shard, write_policy};
-use crate::core::content::Contents;
-use crate::core::record::{Body, Record};
+use super::{API, policy_of, write_policy};
+use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::error::{Error, Result};
 use crate::instance::aws::described::{self, Attributes};
 use crate::instance::aws::{ApiError, Scope, found, items, quirks, refused, tags};
-use crate::instance::{Sink, Step};
 use crate::limits;
 
 /// What a stream is when nobody says otherwise.
@@ -29,22 +27,10 @@ const TAGS: usize = 10;
 pub(super) struct Live {
     pub arn: String,
     pub record: Record,
-    created: Json,
+    pub created: Json,
 }
 
-pub(super) async fn capture_all(cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
-    let streams = names(cx).await?.into_iter().map(|name| (cx.address(STREAM, &name), name)).collect();
-    cx.each(sink, streams, |address, name| async move {
-        let Some(live) = read(cx, &name).await? else { return Ok(()) };
-        sink.mark(&address, &live.created.to_string());
-        sink.record(address.clone(), live.record)?;
-        consumer::capture_all(cx, sink, &address, &live.arn).await?;
-        records::capture(cx, sink, &address).await
-    })
-    .await
-}
-
-async fn names(cx: &Scope<'_>) -> Result<Vec<String>> {
+pub(super) async fn names(cx: &Scope<'_>) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     let mut request = json!({});
     for _ in 0..limits::INSTANCE_PAGES {
@@ -128,26 +114,7 @@ async fn tags_of(cx: &Scope<'_>, name: &str) -> Result<Option<Value>> {
     Err(ApiError::broken("kinesis ListTagsForStream", "the listing does not end").into())
 }
 
-pub(super) async fn apply(cx: &Scope<'_>, step: &Step, contents: &dyn Contents) -> Result<()> {
-    let name = step.address.name();
-    let Some(after) = &step.after else { return delete(cx, name).await };
-    // One that is on its way out must be gone before there can be another.
-    settle(cx, name).await?;
-    let Some(live) = read(cx, name).await? else { return create(cx, name, after).await };
-    let before = step.before.as_ref().map(|before| &before.attributes);
-    let wants = |attribute: &str| described::changes(attribute, &live.record.attributes, before, &after.attributes);
-    if wants("StreamMode") {
-        let mode = json!({"StreamMode": after.text("StreamMode")});
-        call(cx, name, "UpdateStreamMode", json!({"StreamARN": live.arn, "StreamModeDetails": mode})).await?;
-    }
-    if wants("ShardCount") && after.attributes.contains_key("ShardCount") {
-        reshard(cx, name, after, contents).await?;
-    }
-    let Some(live) = read(cx, name).await? else { return Ok(()) };
-    update(cx, name, &live, before, after).await
-}
-
-async fn create(cx: &Scope<'_>, name: &str, after: &Record) -> Result<()> {
+pub(super) async fn create(cx: &Scope<'_>, name: &str, after: &Record) -> Result<()> {
     let mut request = json!({
         "StreamName": name,
         "StreamModeDetails": {"StreamMode": after.text("StreamMode").unwrap_or("PROVISIONED")},
@@ -176,49 +143,13 @@ async fn create(cx: &Scope<'_>, name: &str, after: &Record) -> Result<()> {
     }
 }
 
-/// Changes how many shards there are. Where that would cost records, the stream is made anew with them.
-async fn reshard(cx: &Scope<'_>, name: &str, after: &Record, contents: &dyn Contents) -> Result<()> {
-    if quirks::moves_records_when_resharded(cx.emulator)
-        && let shards = shard::all(cx, name).await?
-        && let Some(shards) = shard::readable(cx, name, shards).await?
-        && let Some(body) = records::set_aside(cx, name, shards, contents).await?
-    {
-        return rebuild(cx, name, Some(after), Some(&body), contents).await;
-    }
-    let count = after.attributes.get("ShardCount").map(Value::to_json);
-    let request = json!({"StreamName": name, "TargetShardCount": count, "ScalingType": "UNIFORM_SCALING"});
-    call(cx, name, "UpdateShardCount", request).await
-}
-
-/// Makes a stream anew, as it is or as `after` says, with its consumers and the records of `body`.
-pub(super) async fn rebuild(
+pub(super) async fn update(
     cx: &Scope<'_>,
     name: &str,
-    after: Option<&Record>,
-    body: Option<&Body>,
-    contents: &dyn Contents,
+    live: &Live,
+    before: Option<&Attributes>,
+    after: &Record,
 ) -> Result<()> {
-    settle(cx, name).await?;
-    let Some(live) = read(cx, name).await? else {
-        return Err(Error::denied(format!("there is no stream {name} to put records into")));
-    };
-    let mut consumers = BTreeMap::new();
-    for (consumer, arn) in consumer::all(cx, &live.arn).await? {
-        consumers.insert(consumer, consumer::read(cx, &arn).await?);
-    }
-    let old = shard::starts(&shard::all(cx, name).await?);
-    delete(cx, name).await?;
-    create(cx, name, after.unwrap_or(&live.record)).await?;
-    for (consumer, record) in &consumers {
-        consumer::put(cx, &live.arn, consumer, record).await?;
-    }
-    let new = shard::starts(&shard::all(cx, name).await?);
-    // The body numbers the old shards; of as many new ones each takes the place of one.
-    let starts = if old.len() == new.len() { new } else { old };
-    records::put(cx, name, body, &starts, Vec::new(), contents).await
-}
-
-async fn update(cx: &Scope<'_>, name: &str, live: &Live, before: Option<&Attributes>, after: &Record) -> Result<()> {
     let (now, then) = (&live.record.attributes, &after.attributes);
     let wants = |attribute: &str| described::changes(attribute, now, before, then);
     let number = |attributes: &Attributes, name: &str, default: i64| {
@@ -272,12 +203,12 @@ async fn update(cx: &Scope<'_>, name: &str, live: &Live, before: Option<&Attribu
 }
 
 /// Changes a stream and waits until that is done.
-async fn call(cx: &Scope<'_>, name: &str, action: &str, request: Json) -> Result<()> {
+pub(super) async fn call(cx: &Scope<'_>, name: &str, action: &str, request: Json) -> Result<()> {
     cx.json(&API, action, request).await.map_err(refused)?;
     settle(cx, name).await
 }
 
-async fn delete(cx: &Scope<'_>, name: &str) -> Result<()> {
+pub(super) async fn delete(cx: &Scope<'_>, name: &str) -> Result<()> {
     settle(cx, name).await?;
     let request = json!({"StreamName": name, "EnforceConsumerDeletion": true});
     found(cx.json(&API, "DeleteStream", request).await).map_err(refused)?;
@@ -285,7 +216,7 @@ async fn delete(cx: &Scope<'_>, name: &str) -> Result<()> {
 }
 
 /// Waits until nothing is being done to a stream: it can be used, or there is none.
-async fn settle(cx: &Scope<'_>, name: &str) -> Result<()> {
+pub(super) async fn settle(cx: &Scope<'_>, name: &str) -> Result<()> {
     let end = Instant::now() + limits::STREAM_READY;
     loop {
         let state = describe(cx, name).await?.map(|mut live| live["StreamStatus"].take());

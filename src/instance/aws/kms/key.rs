@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value as Json, json};
 
-use super::{API, GRANTS, KEY, denied, grant, listed};
+use super::{API, denied, listed};
 use crate::core::address::Address;
 use crate::core::record::Record;
 use crate::core::value::Value;
 use crate::error::{Error, Result};
+use crate::instance::Step;
 use crate::instance::aws::described::{self, Attributes};
 use crate::instance::aws::{Scope, found, ids, tags};
-use crate::instance::{Sink, Step};
 
 /// What makes a key and can't be changed, and what it is when nobody says otherwise.
 const KINDS: [(&str, &str); 3] =
@@ -25,7 +25,7 @@ pub(super) struct Key {
     pub id: String,
     metadata: Json,
     tags: Option<Value>,
-    is_replica: bool,
+    pub is_replica: bool,
 }
 
 /// All customer managed keys by their names.
@@ -83,25 +83,7 @@ async fn listed_tags(cx: &Scope<'_>, id: &str) -> Result<Option<Value>> {
     Ok(tags::from_list(&Json::Array(listed(cx, "ListResourceTags", json!({"KeyId": id}), "Tags").await?)))
 }
 
-pub(super) async fn capture(cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
-    let keys = all(cx).await?.into_iter().map(|(name, key)| (cx.address(KEY, &name), key)).collect();
-    cx.each(sink, keys, |address, key| async move {
-        if key.is_replica {
-            cx.skip(sink, address.parts(), "it is a replica of a key of another region");
-            return Ok(());
-        }
-        cx.learn(&address, &key.id);
-        sink.mark(&address, &key.id);
-        sink.record(address.clone(), read(cx, &key).await?)?;
-        for (name, grant) in grant::all(cx, &key.id).await? {
-            sink.record(address.item(GRANTS, &name), grant.record)?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-async fn read(cx: &Scope<'_>, key: &Key) -> Result<Record> {
+pub(super) async fn read(cx: &Scope<'_>, key: &Key) -> Result<Record> {
     let metadata = &key.metadata;
     let mut attributes = Attributes::new();
     let mut text = |name: &str, default: &str| {

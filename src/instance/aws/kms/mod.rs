@@ -58,7 +58,7 @@ impl Service for Kms {
     }
 
     async fn capture(&self, cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
-        cx.each_kind(sink, [(KEY, key::capture(cx, sink).await), (ALIAS, alias::capture(cx, sink).await)])
+        cx.each_kind(sink, [(KEY, capture_keys(cx, sink).await), (ALIAS, alias::capture(cx, sink).await)])
     }
 
     async fn apply(&self, cx: &Scope<'_>, step: &Step, _contents: &dyn Contents) -> Result<()> {
@@ -70,6 +70,24 @@ impl Service for Kms {
                 .hint("a newer peapod made the pod; update, or leave it out with --except")),
         }
     }
+}
+
+async fn capture_keys(cx: &Scope<'_>, sink: &dyn Sink) -> Result<()> {
+    let keys = key::all(cx).await?.into_iter().map(|(name, key)| (cx.address(KEY, &name), key)).collect();
+    cx.each(sink, keys, |address, key| async move {
+        if key.is_replica {
+            cx.skip(sink, address.parts(), "it is a replica of a key of another region");
+            return Ok(());
+        }
+        cx.learn(&address, &key.id);
+        sink.mark(&address, &key.id);
+        sink.record(address.clone(), key::read(cx, &key).await?)?;
+        for (name, grant) in grant::all(cx, &key.id).await? {
+            sink.record(address.item(GRANTS, &name), grant.record)?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// What a refusal costs: its record. ministack 1.5.33 answers with an internal failure where it lacks a library.
