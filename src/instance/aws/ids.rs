@@ -283,7 +283,7 @@ mod tests {
             ),
             ("execute-api:r:self:abcdefghijk/*", "execute-api:r:self:abcdefghijk/*"),
         ] {
-            assert_eq!(here.portable(text, HERE), portable);
+            assert_eq!(here.portable(text, (SELF_ACCOUNT, "us-east-1")), portable);
             assert_eq!(here.local(portable), text);
         }
         assert_eq!(here.known_as("abcdefghij").as_deref(), Some("{self/us-east-1/ec2/vpc/main}"));

@@ -21,15 +21,9 @@ const API: Api = Api::rest("pipes");
 /// Told about a pipe, but no part of it.
 const LEFT_OUT: [&str; 6] = ["Arn", "CreationTime", "CurrentState", "LastModifiedTime", "Name", "StateReason"];
 
-/// What an update takes away when it says this, and keeps when it says nothing.
-const CLEARED: [(&str, fn() -> Json); 6] = [
-    ("Description", || "".into()),
-    ("Enrichment", || "".into()),
-    ("EnrichmentParameters", || json!({})),
-    ("KmsKeyIdentifier", || "".into()),
-    ("SourceParameters", || json!({})),
-    ("TargetParameters", || json!({})),
-];
+/// What an update keeps when it says nothing, and takes away when it says an empty text or an empty object.
+const TEXTS: [&str; 3] = ["Description", "Enrichment", "KmsKeyIdentifier"];
+const PARAMETERS: [&str; 3] = ["EnrichmentParameters", "SourceParameters", "TargetParameters"];
 
 /// Where a stream is read from, which only a new pipe can be told.
 const START: [&str; 2] = ["StartingPosition", "StartingPositionTimestamp"];
@@ -154,9 +148,10 @@ async fn update(cx: &Scope<'_>, name: &str, live: &Json, after: &Record, paused:
     let mut body =
         described::fields(cx, after.attributes.iter().filter(|(name, _)| !matches!(name.as_str(), "Source" | "Tags")));
     body.insert("DesiredState".to_owned(), state(after, paused).into());
-    for (attribute, nothing) in CLEARED {
+    let nothing = TEXTS.map(|name| (name, Json::from(""))).into_iter();
+    for (attribute, nothing) in nothing.chain(PARAMETERS.map(|name| (name, json!({})))) {
         if there.contains_key(attribute) && !body.contains_key(attribute) {
-            body.insert(attribute.to_owned(), nothing());
+            body.insert(attribute.to_owned(), nothing);
         }
     }
     if there.contains_key("LogConfiguration") && !body.contains_key("LogConfiguration") {
