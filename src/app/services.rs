@@ -61,7 +61,8 @@ mod tests {
         let error = require_captured(&naming(&["s3", "s33"])).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.message().contains("s33"));
-        assert!(error.hint_text().unwrap().contains("s3, iam, lambda, ssm, sqs, "));
+        let hint = error.hint_text().unwrap();
+        assert!(["s3, ", "iam, ", "lambda, ", "sqs, "].iter().all(|name| hint.contains(name)), "{hint}");
     }
 
     #[test]

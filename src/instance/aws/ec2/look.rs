@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::call::{list, name_tag, text};
-use super::machine::is_root;
 use crate::core::address::Address;
 use crate::error::Result;
 use crate::instance::aws::{ApiError, Scope, ids, items, quirks};
@@ -245,6 +244,17 @@ fn gather<'j>(name: &str, json: &'j Json, texts: &mut BTreeMap<String, Vec<&'j s
         Json::String(text) if TOLD.contains(&name) => texts.entry(name.to_owned()).or_default().push(text),
         _ => {}
     }
+}
+
+/// Whether a volume is an instance's root, or is left of one that is gone (ministack lets it stand).
+fn is_root(volume: &Json, instances: &[Found]) -> bool {
+    items(&volume["attachmentSet"]).iter().any(|attached| {
+        let id = text(attached, "instanceId");
+        match instances.iter().find(|found| found.kind == "instance" && found.id == id) {
+            Some(instance) => text(&instance.live, "rootDeviceName") == text(attached, "device"),
+            None => !id.is_empty() && text(attached, "deleteOnTermination") == "true",
+        }
+    })
 }
 
 #[cfg(test)]

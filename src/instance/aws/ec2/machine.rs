@@ -129,17 +129,6 @@ pub(super) async fn delete(cx: &Scope<'_>, found: &Found, live: &Attributes) -> 
     undo(cx, "TerminateInstances", json!({"InstanceId": [found.id]})).await
 }
 
-/// Whether a volume is an instance's root, or is left of one that is gone (ministack lets it stand).
-pub(super) fn is_root(volume: &Json, instances: &[Found]) -> bool {
-    items(&volume["attachmentSet"]).iter().any(|attached| {
-        let id = text(attached, "instanceId");
-        match instances.iter().find(|found| found.kind == "instance" && found.id == id) {
-            Some(instance) => text(&instance.live, "rootDeviceName") == text(attached, "device"),
-            None => !id.is_empty() && text(attached, "deleteOnTermination") == "true",
-        }
-    })
-}
-
 pub(super) fn read_volume(cx: &Scope<'_>, found: &Found) -> Attributes {
     let live = &found.live;
     let mut attributes = Attributes::new();
