@@ -195,7 +195,7 @@ pub(crate) fn lines(lines: &[&str]) -> BTreeSet<String> {
 fn holds(captured: &Captured, line: &str) -> bool {
     let records = records(captured);
     let record = |address: &str| records.get(&Address::parse(address).unwrap());
-    match (line.strip_prefix('-'), line.split_once(' ')) {
+    match (line.strip_prefix('-'), line.rsplit_once(' ')) {
         (Some(address), _) => record(address).is_some(),
         (None, Some((address, "body"))) => record(address).is_some(),
         (None, Some((address, attribute))) => record(address).is_some_and(|r| r.attributes.contains_key(attribute)),

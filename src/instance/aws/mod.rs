@@ -111,7 +111,7 @@ pub fn services() -> Vec<Box<dyn Service>> {
         Box::new(s3::S3::default()),
         Box::new(iam::Iam),
         Box::new(ec2::Ec2::default()),
-        Box::new(kms::Kms),
+        Box::new(kms::Kms::default()),
         Box::new(lambda::Lambda::default()),
         Box::new(ssm::Ssm),
         Box::new(sqs::Sqs::default()),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value as Json, json};
+use tokio::sync::Mutex;
 
 use super::{API, denied, listed};
 use crate::core::address::Address;
@@ -135,10 +136,14 @@ pub(super) async fn find(cx: &Scope<'_>, address: &Address) -> Result<Option<Key
         let tags = listed_tags(cx, &id).await?;
         return Ok(Some(Key { id, metadata, tags, is_replica: false }));
     }
-    Ok(all(cx).await?.into_iter().find(|(name, _)| name == address.name()).map(|(_, key)| key))
+    // One that stands for another address is not this one, whatever it is called before it has all its tags.
+    let mut named = all(cx).await?.into_iter().filter(|(_, key)| cx.portable_text(&key.id) == key.id);
+    Ok(named.find(|(name, _)| name == address.name()).map(|(_, key)| key))
 }
 
-pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
+/// Carries out a step. One key is made at a time (`making`), so that none of two of one name is taken for the other.
+pub(super) async fn apply(cx: &Scope<'_>, step: &Step, making: &Mutex<()>) -> Result<()> {
+    let making = making.lock().await;
     let live = find(cx, &step.address).await?;
     let Some(after) = &step.after else {
         if let Some(key) = live {
@@ -158,6 +163,7 @@ pub(super) async fn apply(cx: &Scope<'_>, step: &Step) -> Result<()> {
         }
         None => create(cx, &step.address, after).await?,
     };
+    drop(making);
     update(cx, &key.id, &now.attributes, step.before.as_ref().map(|before| &before.attributes), after).await
 }
 

@@ -12,6 +12,7 @@ mod key;
 
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::core::address::Address;
 use crate::core::content::Contents;
@@ -28,7 +29,10 @@ const ALIAS: &str = "alias";
 const GRANTS: &str = "grant";
 
 /// The service.
-pub struct Kms;
+#[derive(Default)]
+pub struct Kms {
+    making: Mutex<()>,
+}
 
 #[async_trait]
 impl Service for Kms {
@@ -63,7 +67,7 @@ impl Service for Kms {
 
     async fn apply(&self, cx: &Scope<'_>, step: &Step, _contents: &dyn Contents) -> Result<()> {
         match (step.address.kind(), step.address.collection_and_item()) {
-            (KEY, None) => key::apply(cx, step).await,
+            (KEY, None) => key::apply(cx, step, &self.making).await,
             (KEY, Some((GRANTS, name))) => grant::apply(cx, step, name).await,
             (ALIAS, None) => alias::apply(cx, step).await,
             _ => Err(Error::failed(format!("this peapod does not know what {} is", step.address))
