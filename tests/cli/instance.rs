@@ -44,6 +44,7 @@ fn a_conflict_on_the_screen_says_who_has_what() {
     assert_eq!(ran.code(), 3, "{ran:?}");
     let told = "\n  self/us-east-1/ssm/parameter/%2Fcolor  changed in instance, changed in pod\n\
                 \x20   Value\n\
+                \x20     base      red\n\
                 \x20     instance  green\n\
                 \x20     pod       blue\n\
                 hint: nothing was changed; decide with --on-conflict pod or --on-conflict instance\n";

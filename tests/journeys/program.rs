@@ -53,7 +53,7 @@ impl Developer {
         Running(Some(self.command(url, arguments).spawn().unwrap()))
     }
 
-    /// Runs it to its end, which comes within two minutes.
+    /// Runs it to its end, which comes within five minutes.
     pub fn run(&self, url: &str, arguments: &[&str]) -> Ran {
         self.start(url, arguments).wait()
     }
@@ -138,7 +138,7 @@ impl Running {
         let pid = child.id();
         let (done, ended) = std::sync::mpsc::channel::<()>();
         let watch = std::thread::spawn(move || {
-            if ended.recv_timeout(Duration::from_secs(120)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            if ended.recv_timeout(Duration::from_secs(300)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                 kill(pid);
             }
         });
